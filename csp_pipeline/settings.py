@@ -1,0 +1,54 @@
+"""Settings, read from the environment (`CSP_*`) or a `.env` file when asked for, never at import.
+
+Secrets have no defaults and never appear in a `repr`.
+"""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003  (pydantic reads the annotation at run time)
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from csp_pipeline.storage.home import Home
+
+Source = Literal["sandbox", "inbox", "partner-center"]
+
+
+class Settings(BaseSettings):
+    """Everything a user may set, as in the README's table of settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CSP_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    home_path: Path = Field(default=Path("data"), alias="CSP_HOME")
+    source: Source = "sandbox"
+    partner_tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    partner_center_url: str = "https://api.partnercenter.microsoft.com"
+    graph_url: str = "https://graph.microsoft.com"
+    login_url: str = "https://login.microsoftonline.com"
+    reporting_currency: str | None = Field(default=None, pattern="^[A-Z]{3}$")
+    billing_starts_on: date | None = None
+    provisioning: Literal["on", "off"] = "off"
+    commercial_url: SecretStr | None = None
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    pec_credit_lag_months: int = Field(default=0, ge=0, le=12)
+    postgres_url: SecretStr | None = None
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _split_alert_urls(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in value.replace(",", " ").split() if part)
+        return value
+
+    @property
+    def home(self) -> Home:
+        """The folders under CSP_HOME."""
+        return Home(self.home_path.expanduser().absolute())
