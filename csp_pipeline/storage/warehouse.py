@@ -85,7 +85,7 @@ def replace_rows(
     table: Table,
     select: str,
     *,
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, str | list[str]] | None = None,
     parameters: Mapping[str, object] | None = None,
 ) -> int:
     """Replace a table's rows, or those of one partition, by what a SELECT returns, in one transaction.
@@ -94,13 +94,13 @@ def replace_rows(
         connection: a connection from `writing`.
         table: the table written; columns are matched by name.
         select: the SELECT; its named parameters come from `parameters`.
-        where: the partition as column = value; None replaces the whole table.
+        where: the partition as column = value, or column = list of values; None replaces the whole table.
         parameters: values of `$name` in the SELECT; only those the SELECT names are passed.
 
     Returns:
         The number of rows inserted.
     """
-    condition = " AND ".join(f"{column} = ${column}" for column in where) if where else "TRUE"
+    condition = " AND ".join(_condition(column, value) for column, value in where.items()) if where else "TRUE"
     given = {name: value for name, value in (parameters or {}).items() if f"${name}" in select}
     connection.execute("BEGIN")
     try:
@@ -111,3 +111,7 @@ def replace_rows(
         connection.execute("ROLLBACK")
         raise
     return int(inserted[0]) if inserted else 0
+
+
+def _condition(column: str, value: str | list[str]) -> str:
+    return f"list_contains(${column}, {column})" if isinstance(value, list) else f"{column} = ${column}"

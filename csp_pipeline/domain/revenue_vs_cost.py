@@ -1,0 +1,341 @@
+"""Revenue beside cost by service month: rows, recognised amounts, quantities, expected revenue.
+
+What belongs here: how pieces of provider cost and our own charges become the rows of `reconciliation.revenue_vs_cost`.
+Why a row differs is `differences`; where facts come from and how rows are written is the step's business.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from csp_pipeline.domain.differences import RevenueLine, fraction_units
+from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, by_month, from_units
+
+
+@dataclass(frozen=True, slots=True)
+class CostPiece:
+    """A billed provider line, or the part of one carried down to an Azure subscription.
+
+    Attributes:
+        line_ids: the lines behind it (several where consumption of one month is summed).
+        amount: net of tax, in `currency`; `start` to `end` (inclusive) is its service period.
+        quantity: signed.
+    """
+
+    line_ids: tuple[str, ...]
+    account_id: str | None
+    contract_line_id: str | None
+    customer_id: str | None
+    subscription_id: str | None
+    product_id: str | None
+    sku_id: str | None
+    product_name: str | None
+    product_family: str
+    is_consumption: bool
+    is_credit: bool
+    charge_type: str
+    start: date
+    end: date
+    amount: Decimal
+    currency: str
+    billing_month: str
+    quantity: Decimal
+    unit_price: Decimal | None
+    fx_rate: Decimal | None
+    billing_frequency: str | None
+    subscription_starts_on: date | None
+
+    @property
+    def cycle(self) -> ProviderCycle:
+        """The provider's full cycle of this line."""
+        return full_cycle(self.start, self.end, self.billing_frequency, self.subscription_starts_on)
+
+    @property
+    def is_seats(self) -> bool:
+        """Whether its quantity counts as seats: not consumption, not one-time, not a credit."""
+        return not self.is_consumption and not self.is_credit and self.cycle.months > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract line as reconciliation needs it; `months` are those of its billing cycle."""
+
+    contract_line_id: str
+    account_id: str
+    customer_id: str | None
+    subscription_id: str | None
+    product_id: str | None
+    sku_id: str | None
+    description: str | None
+    pricing_model: str
+    unit_price: Decimal
+    currency: str
+    markup_percent: Decimal
+    discount_percent: Decimal
+    months: int
+    proration: str
+    starts_on: date
+    ends_on: date | None
+    cost_source: str
+    cost_basis: str
+    unit_cost: Decimal | None
+
+    @property
+    def selling_price(self) -> Fraction:
+        """The agreed price of one unit per month, after the percentage discount."""
+        return Fraction(self.unit_price) * (1 - Fraction(self.discount_percent) / 100) / self.months
+
+    @property
+    def is_own(self) -> bool:
+        """Own work, or a line without any cost."""
+        return self.cost_source in {"own", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An exchange rate: units of the target currency for one of the source, exact."""
+
+    value: Fraction
+    month: str
+    source: str | None
+
+
+class ExchangeRates:
+    """The partner's monthly exchange rates, direct or else inverse."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str, Decimal, str | None]]) -> None:
+        """Take rows of (month YYYY-MM, from, to, rate, source)."""
+        self._rates = {(month, source, target): (rate, origin) for month, source, target, rate, origin in rows}
+
+    def find(self, month: str, source: str, target: str) -> Rate | None:
+        """The rate of a month from one currency to another; 1 within a currency, None when neither way is known."""
+        if source == target:
+            return Rate(Fraction(1), month, None)
+        direct = self._rates.get((month, source, target))
+        if direct is not None:
+            return Rate(Fraction(direct[0]), month, direct[1])
+        inverse = self._rates.get((month, target, source))
+        return None if inverse is None or not inverse[0] else Rate(1 / Fraction(inverse[0]), month, inverse[1])
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What makes a row: the contract line, or the keys of unmatched cost."""
+
+    service_month: str
+    account_id: str | None
+    contract_line_id: str | None
+    customer_id: str | None
+    subscription_id: str | None
+    product_id: str | None
+    sku_id: str | None
+    currency: str
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of revenue_vs_cost while it is built. Costs are kept per cost currency; amounts are exact."""
+
+    key: RowKey
+    pieces: list[tuple[CostPiece, Decimal]] = field(default_factory=list)
+    revenues: list[tuple[RevenueLine, Decimal]] = field(default_factory=list)
+    converted: dict[str, Fraction | None] = field(default_factory=dict)
+    cost_amounts: dict[str, Decimal | None] = field(default_factory=dict)
+    rates: dict[str, Rate] = field(default_factory=dict)
+
+    @property
+    def revenue(self) -> Decimal:
+        """Recognised revenue."""
+        return sum((amount for _, amount in self.revenues), Decimal(0))
+
+    def originals(self) -> dict[str, Decimal]:
+        """Recognised cost by cost currency, the currency with the largest amount first."""
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for piece, amount in self.pieces:
+            sums[piece.currency] += amount
+        return dict(sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0])))
+
+
+def collect_rows(
+    pieces: Iterable[CostPiece],
+    charges: Iterable[tuple[str, str, str, RevenueLine]],
+    contracts: Mapping[str, Contract],
+    account_currencies: Mapping[str, str],
+    rates: ExchangeRates,
+) -> dict[RowKey, Row]:
+    """Recognise costs and charges by day and gather them into rows.
+
+    Args:
+        pieces: billed provider cost with its contract line, if one takes it.
+        charges: (account, contract line, currency, charge) of our lines.
+        contracts: contract lines by id.
+        account_currencies: the currency of each account.
+        rates: exchange rates.
+
+    Returns:
+        The rows by key, with converted costs allocated so that each (month, account, currency pair) is whole.
+    """
+    rows: dict[RowKey, Row] = {}
+    for piece in pieces:
+        contract = contracts.get(piece.contract_line_id or "")
+        currency = contract.currency if contract else _unmatched_currency(piece, account_currencies, rates)
+        for month, amount in by_month(piece.amount, piece.start, piece.end).items():
+            key = _contract_key(month, contract) if contract else _unmatched_key(month, piece, currency)
+            row = rows.setdefault(key, Row(key))
+            row.pieces.append((piece, amount))
+            _convert(row, piece, amount, month, rates)
+    for _, contract_line_id, _, line in charges:
+        contract = contracts[contract_line_id]
+        for month, amount in by_month(from_units(line.units), line.start, line.end).items():
+            key = _contract_key(month, contract)
+            rows.setdefault(key, Row(key)).revenues.append((line, amount))
+    return rows
+
+
+def _contract_key(month: str, contract: Contract) -> RowKey:
+    return RowKey(
+        month,
+        contract.account_id,
+        contract.contract_line_id,
+        contract.customer_id,
+        contract.subscription_id,
+        contract.product_id,
+        contract.sku_id,
+        contract.currency,
+    )
+
+
+def _unmatched_key(month: str, piece: CostPiece, currency: str) -> RowKey:
+    sku_id = None if piece.product_family == "azure_plan" else piece.sku_id
+    return RowKey(
+        month, piece.account_id, None, piece.customer_id, piece.subscription_id, piece.product_id, sku_id, currency
+    )
+
+
+def _unmatched_currency(piece: CostPiece, account_currencies: Mapping[str, str], rates: ExchangeRates) -> str:
+    """The account's currency; the cost's own where there is no account, or no rate to convert it with."""
+    currency = account_currencies.get(piece.account_id or "", piece.currency)
+    months = (min(month, piece.billing_month) for month in by_month(piece.amount, piece.start, piece.end))
+    return currency if all(rates.find(month, piece.currency, currency) for month in months) else piece.currency
+
+
+def _convert(row: Row, piece: CostPiece, amount: Decimal, month: str, rates: ExchangeRates) -> None:
+    rate = rates.find(min(month, piece.billing_month), piece.currency, row.key.currency)
+    known = row.converted.get(piece.currency, Fraction(0))
+    if rate is None or known is None:
+        row.converted[piece.currency] = None
+        return
+    row.converted[piece.currency] = known + Fraction(amount) * rate.value
+    if piece.currency not in row.rates or rate.month > row.rates[piece.currency].month:
+        row.rates[piece.currency] = rate
+
+
+def allocate_conversions(rows: Iterable[Row], decimals: Mapping[str, int]) -> None:
+    """Round the converted total of each (month, account, currency pair) to the minor unit and allocate it to its rows.
+
+    Args:
+        rows: all rows; `cost_amounts` of each is set.
+        decimals: decimals of each currency's minor unit.
+    """
+    pools: dict[tuple[str, str | None, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        for currency, original in row.originals().items():
+            exact = row.converted[currency]
+            if currency == row.key.currency:
+                row.cost_amounts[currency] = original
+            elif exact is None:
+                row.cost_amounts[currency] = None
+            else:
+                pools[(row.key.service_month, row.key.account_id, currency, row.key.currency)].append(row)
+    for (_, _, source, target), members in pools.items():
+        members.sort(key=lambda row: tuple(part or "" for part in _sort_key(row.key)))
+        exact_amounts = [row.converted[source] or Fraction(0) for row in members]
+        total = round_half_away(sum(exact_amounts, Fraction(0)), decimals.get(target, 2))
+        for row, units in zip(members, allocate_total(total, exact_amounts), strict=True):
+            row.cost_amounts[source] = from_units(units)
+
+
+def _sort_key(key: RowKey) -> tuple[str | None, ...]:
+    return (key.contract_line_id, key.customer_id, key.subscription_id, key.product_id, key.sku_id)
+
+
+def round_half_away(amount: Fraction, decimals: int) -> Fraction:
+    """An exact amount rounded half away from zero to a number of decimals."""
+    scale = 10**decimals
+    scaled = abs(amount) * scale
+    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
+    return Fraction(whole if amount >= 0 else -whole, scale)
+
+
+def allocate_total(total: Fraction, exact: Sequence[Fraction]) -> list[int]:
+    """Allocate a rounded total to parts known exactly, in units of 1E-10 (largest remainder, ties to the first).
+
+    Each part gets its exact amount plus its share, by absolute size, of what the rounding of the total moved; with
+    parts of one sign that is total x part / sum. Absolute values are floored and the units left over go to the
+    largest remainders.
+
+    Args:
+        total: the rounded sum, a whole number of units.
+        exact: the parts in the order of their keys.
+
+    Returns:
+        Whole units per part; they sum to `total`.
+    """
+    weight = sum((abs(part) for part in exact), Fraction(0))
+    moved = total - sum(exact, Fraction(0))
+    shares = [(part + (moved * abs(part) / weight if weight else 0)) * UNITS_PER_ONE for part in exact]
+    units = [int(abs(share)) * (1 if share >= 0 else -1) for share in shares]
+    rest = int(total * UNITS_PER_ONE) - sum(units)
+    step = 1 if rest > 0 else -1
+    remainders = [(share - unit) * step for share, unit in zip(shares, units, strict=True)]
+    for index in sorted(range(len(units)), key=lambda i: -remainders[i])[: abs(rest)]:
+        units[index] += step
+    return units
+
+
+def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
+    """The seat lines that count: of lines equal in subscription, period, charge type and quantity that differ only in
+    product or SKU (a plan sold with calling), the dearest product once.
+    """
+    groups: dict[tuple[object, ...], dict[tuple[str | None, str | None], list[CostPiece]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for piece in pieces:
+        if piece.is_seats:
+            key = (piece.subscription_id, piece.start, piece.end, piece.charge_type, piece.quantity)
+            groups[key][(piece.product_id, piece.sku_id)].append(piece)
+    counted: list[CostPiece] = []
+    for products in groups.values():
+        dearest = min(products, key=lambda product: (-sum(abs(p.amount) for p in products[product]), str(product)))
+        counted.extend(products[dearest])
+    return counted
+
+
+def expected_units(piece: CostPiece, contract: Contract) -> int:
+    """The revenue one provider line should meet over its whole period, in units of 1E-10."""
+    cycle = piece.cycle
+    days = (piece.end - piece.start).days + 1
+    price = contract.selling_price * (cycle.months or contract.months)
+    return fraction_units(Fraction(piece.quantity) * price * days / cycle.days)
+
+
+def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
+    """The provider's quantity on a day; None when there is no line with a quantity at all."""
+    seats = list(pieces)
+    return sum((p.quantity for p in seats if p.start <= day <= p.end), Decimal(0)) if seats else None
+
+
+def provider_price(pieces: Sequence[CostPiece]) -> Decimal | None:
+    """List price per month of the latest-starting line counted, in the provider's billing currency."""
+    priced = [piece for piece in pieces if piece.unit_price is not None]
+    if not priced:
+        return None
+    latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))
+    price = Fraction(latest.unit_price or 0) * Fraction(latest.fx_rate if latest.fx_rate is not None else 1)
+    return from_units(fraction_units(price / max(latest.cycle.months, 1)))

@@ -1,0 +1,62 @@
+-- Every billed provider amount with the contract line that takes it: lines, or for the Azure plan the parts carried
+-- down to Azure subscriptions. Consumption of one calendar month is summed per key; seats stay single.
+WITH pieces AS (
+    SELECT
+        matched.account_id,
+        matched.contract_line_id,
+        line.line_id,
+        line.customer_id,
+        line.subscription_id,
+        line.product_id,
+        line.sku_id,
+        line.product_name,
+        line.product_family,
+        line.product_family = 'azure_plan' OR line.is_in_daily_usage AS is_consumption,
+        lower(coalesce(line.charge_type, '')) = 'customercredit' OR coalesce(line.credit_reason_code, '') <> '' AS is_credit,
+        lower(coalesce(line.charge_type, '')) AS charge_type,
+        coalesce(line.charge_start_on, line.order_on, CAST(line.billing_month || '-01' AS DATE)) AS start_on,
+        greatest(coalesce(line.charge_end_on, start_on), start_on) AS end_on,
+        coalesce(part.billed_amount, line.subtotal_amount) AS amount,
+        line.currency,
+        line.billing_month,
+        line.billable_quantity AS quantity,
+        line.unit_price,
+        line.fx_rate,
+        line.billing_frequency,
+        line.subscription_starts_on
+    FROM billing.cost_matches AS matched
+    INNER JOIN cost.invoice_lines AS line ON line.line_id = matched.line_id AND NOT line.is_estimate
+    LEFT JOIN cost.line_allocations AS part
+        ON line.product_family = 'azure_plan'
+        AND part.line_id = matched.line_id
+        AND part.entitlement_id IS NOT DISTINCT FROM matched.entitlement_id
+)
+
+SELECT
+    list(line_id ORDER BY line_id) AS line_ids,
+    account_id,
+    contract_line_id,
+    customer_id,
+    subscription_id,
+    product_id,
+    sku_id,
+    max(product_name) AS product_name,
+    product_family,
+    is_consumption,
+    is_credit,
+    charge_type,
+    start_on,
+    end_on,
+    sum(amount) AS amount,
+    currency,
+    billing_month,
+    sum(quantity) AS quantity,
+    max(unit_price) AS unit_price,
+    max(fx_rate) AS fx_rate,
+    billing_frequency,
+    subscription_starts_on
+FROM pieces
+GROUP BY
+    ALL,
+    CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE line_id END
+ORDER BY ALL

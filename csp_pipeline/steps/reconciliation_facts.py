@@ -1,0 +1,192 @@
+"""Reads the facts that reconciliation compares: provider cost, our charges, contracts, documents, rates.
+
+What belongs here: SELECTs into the domain's values. No rule is applied here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from csp_pipeline.domain.calendar import MONTHS_PER_CYCLE
+from csp_pipeline.domain.differences import OwnCycle, RevenueLine
+from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
+from csp_pipeline.domain.recognition import to_units
+from csp_pipeline.domain.reconciled import Books, Subscription
+from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates
+
+if TYPE_CHECKING:
+    import duckdb
+
+Charge = tuple[str, str, str, RevenueLine]
+
+
+def _sql(name: str) -> str:
+    return (resources.files("csp_pipeline.models") / "reconciliation" / f"{name}.sql").read_text("utf-8")
+
+
+def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
+    """Every billed provider amount with the contract line that takes it, ordered by its keys."""
+    pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
+    return [
+        replace(piece, billing_frequency=inferred_frequency(piece.start, piece.end))
+        if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
+        else piece
+        for piece in pieces
+    ]
+
+
+def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
+    """Contract lines by id."""
+    contracts = {}
+    for row in con.execute(_sql("contracts")).fetchall():
+        *head, billing_cycle, proration, starts_on, ends_on, cost_source, cost_basis, unit_cost = row
+        months = MONTHS_PER_CYCLE.get(billing_cycle, 1)
+        contracts[row[0]] = Contract(*head, months, proration, starts_on, ends_on, cost_source, cost_basis, unit_cost)
+    return contracts
+
+
+def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
+    """Our invoice lines as (account, contract line, currency, charge)."""
+    rows = con.execute(
+        """
+        SELECT
+            account_id, contract_line_id, currency, invoice_id || ':' || line_number, charge_kind,
+            service_start_on, service_end_on, quantity, net_amount
+        FROM billing.invoice_lines
+        ORDER BY ALL
+        """
+    ).fetchall()
+    return [
+        (account, contract, currency, RevenueLine(key, kind, start, max(end, start), quantity or Decimal(0), to_units(net)[0]))
+        for account, contract, currency, key, kind, start, end, quantity, net in rows
+    ]
+
+
+def read_books(
+    con: duckdb.DuckDBPyConnection,
+    pieces: list[CostPiece],
+    contracts: dict[str, Contract],
+    *,
+    drafted_through: str,
+    billing_starts_on: date,
+) -> Books:
+    """Everything that the rows share.
+
+    Args:
+        con: a connection to the warehouse.
+        pieces: from `read_pieces`.
+        contracts: from `read_contracts`.
+        drafted_through: the last month drafted.
+        billing_starts_on: the first day that is billed.
+    """
+    contract_pieces: dict[str, list[CostPiece]] = defaultdict(list)
+    for piece in pieces:
+        if piece.contract_line_id is not None:
+            contract_pieces[piece.contract_line_id].append(piece)
+    loaded = {
+        currency: (first, last)
+        for currency, first, last in con.execute(
+            "SELECT currency, min(billing_month), max(billing_month) FROM cost.invoice_lines WHERE NOT is_estimate GROUP BY currency"
+        ).fetchall()
+    }
+    main = con.execute("SELECT currency FROM cost.invoice_lines GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1")
+    return Books(
+        contracts=contracts,
+        contract_pieces=contract_pieces,
+        cycles=_cycles(con, contracts),
+        changes=_changes(con),
+        subscriptions=_subscriptions(con),
+        loaded=loaded,
+        main_currency=(main.fetchone() or ("",))[0],
+        decimals=dict(con.execute("SELECT currency, decimals FROM reference.currencies").fetchall()),
+        rates=read_rates(con),
+        gross_credit=_gross_credit(con),
+        drafted_through=drafted_through,
+        billing_starts_on=billing_starts_on,
+    )
+
+
+def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
+    """The partner's exchange rates."""
+    return ExchangeRates(
+        con.execute("SELECT rate_month, from_currency, to_currency, rate, source FROM reference.exchange_rates").fetchall()
+    )
+
+
+def _cycles(con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract]) -> dict[str, list[OwnCycle]]:
+    cycles: dict[str, list[OwnCycle]] = defaultdict(list)
+    rows = con.execute(
+        """
+        SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
+        FROM billing.cycles
+        ORDER BY contract_line_id, cycle_start_on
+        """
+    ).fetchall()
+    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
+        contract = contracts.get(contract_line_id)
+        if contract is not None:
+            price = contract.selling_price * contract.months / full_days if full_days else Fraction(0)
+            cycles[contract_line_id].append(OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price))
+    return cycles
+
+
+def _changes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]]:
+    changes: dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]] = defaultdict(list)
+    rows = con.execute(
+        """
+        SELECT customer_id, subscription_id, change_id, CAST(changed_at AS DATE), quantity_before, quantity_after
+        FROM partner_center.subscription_changes
+        WHERE quantity_before IS NOT NULL AND quantity_after IS NOT NULL
+        ORDER BY changed_at, change_id
+        """
+    ).fetchall()
+    for customer_id, subscription_id, *change in rows:
+        changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(tuple(change))
+    return changes
+
+
+def _subscriptions(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Subscription]:
+    rows = con.execute(
+        "SELECT customer_id, subscription_id, quantity, billing_cycle, started_on FROM partner_center.subscriptions"
+    ).fetchall()
+    return {
+        ((customer_id or "").lower(), (subscription_id or "").lower()): Subscription(
+            quantity, started_on if cycle_months(billing_cycle) >= 12 else None
+        )
+        for customer_id, subscription_id, quantity, billing_cycle, started_on in rows
+    }
+
+
+def _gross_credit(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], Decimal]:
+    """Earned credit behind the consumption of each contract line, by month and cost currency."""
+    rows = con.execute(
+        """
+        WITH takers AS (
+            SELECT DISTINCT
+                matched.contract_line_id, matched.entitlement_id, line.billing_month, line.currency,
+                line.customer_id, line.subscription_id, line.product_id, line.sku_id
+            FROM billing.cost_matches AS matched
+            INNER JOIN cost.invoice_lines AS line ON line.line_id = matched.line_id
+            WHERE matched.contract_line_id IS NOT NULL AND line.product_family = 'azure_plan'
+        )
+
+        SELECT taker.contract_line_id, usage.billing_month, usage.currency, sum(usage.pec_amount)
+        FROM takers AS taker
+        INNER JOIN cost.usage_by_sku AS usage
+            ON usage.billing_month = taker.billing_month
+            AND usage.currency = taker.currency
+            AND usage.customer_id = taker.customer_id
+            AND usage.subscription_id = taker.subscription_id
+            AND usage.product_id = taker.product_id
+            AND usage.sku_id = taker.sku_id
+            AND usage.entitlement_id IS NOT DISTINCT FROM taker.entitlement_id
+        GROUP BY ALL
+        """
+    ).fetchall()
+    return {(contract, month, currency): credit for contract, month, currency, credit in rows}

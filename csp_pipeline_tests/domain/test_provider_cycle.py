@@ -1,0 +1,42 @@
+"""The provider's full cycle behind a charge, after Microsoft's calendar examples."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from csp_pipeline.domain.provider_cycle import full_cycle
+
+
+@pytest.mark.parametrize(
+    ("ordered_on", "charge_end"),
+    [
+        (date(2021, 1, 31), date(2021, 2, 27)),
+        (date(2021, 2, 28), date(2021, 3, 27)),
+        (date(2021, 5, 31), date(2021, 6, 29)),
+        (date(2021, 7, 31), date(2021, 8, 30)),
+        (date(2021, 1, 30), date(2021, 2, 27)),
+    ],
+)
+def test_a_monthly_cycle_from_the_end_of_a_month_starts_on_its_order_date(ordered_on: date, charge_end: date) -> None:
+    """Source: Microsoft, charge cycle calendar of monthly terms bought at the end of a month."""
+    cycle = full_cycle(ordered_on, charge_end, "Monthly", ordered_on)
+    assert cycle.start == ordered_on
+    assert cycle.days == (charge_end - ordered_on).days + 1
+
+
+def test_a_seat_change_belongs_to_the_cycle_it_cuts() -> None:
+    """Source: Microsoft, seat changes of March 2022; the cycle of 5 March to 4 April has 31 days."""
+    cycle = full_cycle(date(2022, 3, 7), date(2022, 4, 4), "Monthly", date(2022, 3, 5))
+    assert (cycle.start, cycle.days, cycle.months) == (date(2022, 3, 5), 31, 1)
+
+
+def test_an_annual_charge_has_twelve_months() -> None:
+    cycle = full_cycle(date(2026, 3, 10), date(2027, 2, 9), "Annual", date(2026, 2, 10))
+    assert (cycle.start, cycle.days, cycle.months) == (date(2026, 2, 10), 365, 12)
+
+
+def test_a_one_time_charge_is_its_own_cycle() -> None:
+    cycle = full_cycle(date(2026, 3, 10), date(2026, 3, 10), None, None)
+    assert (cycle.start, cycle.days, cycle.months) == (date(2026, 3, 10), 1, 0)
