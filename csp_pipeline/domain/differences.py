@@ -34,6 +34,9 @@ ORDER = (
     "quantity_mismatch",
     "unexplained",
 )
+NOISE_UNITS = 100
+"""What splitting amounts by day can leave over in a month, in units of 1E-10; it is no rounding of a document."""
+
 NEEDS_A_PERSON = frozenset(
     {"unmapped_customer", "unbilled_cost", "revenue_without_cost", "contract_expired", "quantity_mismatch", "unexplained"}
 )
@@ -90,6 +93,7 @@ class SeatChange:
     changed_on: date
     delta: Decimal
     is_on_provider_line: bool
+    is_purchase: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ class _Tally:
     period_units: int = 0
     expired_units: int = 0
     early_units: int = 0
+    timing_in_cycles: Fraction = Fraction(0)
     proration: Fraction = Fraction(0)
     quantity_amount: Fraction = Fraction(0)
     quantity_cause: str | None = None
@@ -183,8 +188,9 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
         The parts with an amount or a quantity, in the order of the causes. Units sum to `difference_units` and
         quantities to `quantity_difference` exactly.
     """
-    timing_lines, timing = _timing(facts)
-    tally = _tally(facts, timing_lines)
+    pending = _pending(facts)
+    tally = _tally(facts, pending)
+    timing = _timing_part(facts, pending, tally.timing_in_cycles)
     left_units = facts.difference_units
     left_quantity = facts.quantity_difference if facts.quantity_difference is not None else Decimal(0)
     parts: list[Part] = []
@@ -227,9 +233,11 @@ def _take_both_sides(
     proration_units, mismatch_units = fraction_units(prorated), fraction_units(mismatch)
     take("proration", proration_units, quantity_here if is_agreed else Decimal(0))
     rest = left_units - proration_units - mismatch_units
-    bound = int(facts.minor_unit * UNITS_PER_ONE) * max(len(facts.revenue_lines), 1)
-    if abs(rest) < bound:
-        take("rounding", rest)
+    if abs(rest) < int(facts.minor_unit * UNITS_PER_ONE) * max(len(facts.revenue_lines), 1):
+        if mismatch_units:
+            mismatch_units += rest
+        else:
+            take("rounding", rest)
         rest = 0
     take("quantity_mismatch", mismatch_units, Decimal(0) if is_agreed else quantity_here)
     take("unexplained", rest)
@@ -248,42 +256,64 @@ def _log_agrees(facts: SeatFacts) -> bool:
     return facts.quantity_in_log is not None and facts.quantity_in_log == net_quantity(facts.provider_lines, last)
 
 
-def _timing(facts: SeatFacts) -> tuple[frozenset[str], Part | None]:
-    """Changes that we billed and the provider has not billed yet.
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """Changes that the provider has yet to bill, and our lines that already charge them."""
 
-    Returns:
-        The keys of our lines for those changes, and the part; both empty when there is none, when the quantity they
-        carry is more than the difference, or when the provider's invoice that should carry them is loaded.
+    changes: tuple[SeatChange, ...] = ()
+    lines: tuple[RevenueLine, ...] = ()
+
+    @property
+    def quantity(self) -> Decimal:
+        """Net quantity of the changes."""
+        return sum((change.delta for change in self.changes), Decimal(0))
+
+
+def _pending(facts: SeatFacts) -> _Pending:
+    """The changes after the provider's last charge that no provider line carries and no loaded invoice should.
+
+    Of several, the longest run of the latest whose sum fits into the quantity difference counts.
     """
-    last_loaded = facts.documents.last_loaded_month
-    charged_on = facts.last_provider_start
-    if charged_on is None or last_loaded is None:
-        return frozenset(), None
-    pending = {
-        change.changed_on: change
+    last_loaded, difference = facts.documents.last_loaded_month, facts.quantity_difference
+    if last_loaded is None or not difference:
+        return _Pending()
+    candidates = [
+        change
         for change in facts.changes
-        if change.changed_on > charged_on
+        if change.changed_on <= last_day_of(facts.month)
+        and (facts.last_provider_start is None or change.changed_on > facts.last_provider_start)
         and not change.is_on_provider_line
         and _next_month(change.changed_on) > last_loaded
-    }
-    lines = [line for line in facts.revenue_lines if line.kind == "change" and line.start in pending]
-    if not lines:
-        return frozenset(), None
-    last = last_day_of(facts.month)
-    quantity = net_quantity(lines, last)
-    difference = facts.quantity_difference or Decimal(0)
-    if abs(quantity) > abs(difference) or quantity * difference < 0:
-        return frozenset(), None
-    since, until = first_day_of(facts.month), last + ONE_DAY
-    part = Part(
+    ]
+    for first in range(len(candidates)):
+        run = candidates[first:]
+        quantity = sum((change.delta for change in run), Decimal(0))
+        if quantity * difference > 0 and abs(quantity) <= abs(difference):
+            days = {change.changed_on for change in run}
+            begun = {change.changed_on for change in run if change.is_purchase}
+            lines = tuple(
+                line
+                for line in facts.revenue_lines
+                if (line.kind == "change" and line.start in days) or (line.kind == "recurring" and line.start in begun)
+            )
+            return _Pending(tuple(run), lines)
+    return _Pending()
+
+
+def _timing_part(facts: SeatFacts, pending: _Pending, in_cycles: Fraction) -> Part | None:
+    """The part of the pending changes: what our lines for them recognise in the month."""
+    if not pending.changes:
+        return None
+    since, until = first_day_of(facts.month), last_day_of(facts.month) + ONE_DAY
+    evidence = [("partner_center.subscription_changes", change.change_id) for change in pending.changes]
+    return Part(
         "timing",
-        sum(units_between(line.units, line.start, line.end, since, until) for line in lines),
-        quantity,
-        [("partner_center.subscription_changes", pending[line.start].change_id) for line in lines]
-        + [("billing.invoice_lines", line.key) for line in lines],
-        max(_next_month(line.start) for line in lines),
+        sum(units_between(line.units, line.start, line.end, since, until) for line in pending.lines)
+        + fraction_units(in_cycles),
+        pending.quantity,
+        evidence + [("billing.invoice_lines", line.key) for line in pending.lines],
+        max(_next_month(change.changed_on) for change in pending.changes),
     )
-    return frozenset(line.key for line in lines), part
 
 
 def _next_month(day: date) -> str:
@@ -304,10 +334,10 @@ def _segments(facts: SeatFacts) -> list[tuple[date, date]]:
     return list(zip(inside, inside[1:], strict=False))
 
 
-def _tally(facts: SeatFacts, timing_lines: frozenset[str]) -> _Tally:
+def _tally(facts: SeatFacts, pending: _Pending) -> _Tally:
     """Sum every segment under the cause that its days prove."""
     tally = _Tally(has_cost=bool(facts.provider_lines))
-    others = [line for line in facts.revenue_lines if line.key not in timing_lines]
+    others = [line for line in facts.revenue_lines if line not in pending.lines]
     tally.has_revenue = bool(facts.revenue_lines)
     until = last_day_of(facts.month) + ONE_DAY
     for first, after in _segments(facts):
@@ -327,15 +357,32 @@ def _tally(facts: SeatFacts, timing_lines: frozenset[str]) -> _Tally:
         elif cause == "unbilled_cost":
             tally.early_units += difference
         elif cycle is not None:
-            days = (after - first).days
-            ours = sum((Fraction(line.quantity) for line in revenues), Fraction(0))
-            for line in costs:
-                tally.proration += Fraction(line.quantity) * (cycle.daily_price - line.daily_price) * days
-            provider = sum((Fraction(line.quantity) for line in costs), Fraction(0))
-            tally.quantity_amount += (ours - provider) * cycle.daily_price * days
+            _compare_days(tally, cycle, revenues, costs, pending, (after - first).days)
         if after == until:
             tally.quantity_cause = cause
     return tally
+
+
+def _compare_days(
+    tally: _Tally,
+    cycle: OwnCycle,
+    revenues: Sequence[RevenueLine],
+    costs: Sequence[ProviderLine],
+    pending: _Pending,
+    days: int,
+) -> None:
+    """Compare both sides of a segment: seats in common differ by their day prices, the others are one side's own."""
+    ours = sum((Fraction(line.quantity) for line in revenues), Fraction(0))
+    provider = sum((Fraction(line.quantity) for line in costs), Fraction(0))
+    expected = sum((Fraction(line.quantity) * line.daily_price for line in costs), Fraction(0))
+    charged_since = sum((change.delta for change in pending.changes if change.changed_on < cycle.start), Decimal(0))
+    if charged_since and revenues:
+        tally.timing_in_cycles += Fraction(charged_since) * cycle.daily_price * days
+        ours -= Fraction(charged_since)
+    provider_price = expected / provider if provider > 0 else cycle.daily_price
+    common = max(min(ours, provider), Fraction(0))
+    tally.proration += common * (cycle.daily_price - provider_price) * days
+    tally.quantity_amount += ((ours - common) * cycle.daily_price - expected + common * provider_price) * days
 
 
 def _lacks_its_base(facts: SeatFacts, costs: Sequence[ProviderLine]) -> bool:
@@ -393,7 +440,7 @@ def _evidence(cause: str, facts: SeatFacts) -> list[tuple[str, str]]:
 
 
 def _merged(parts: list[Part], has_quantity: bool) -> list[Part]:
-    """One part per cause, in the order of the causes; empty parts dropped."""
+    """One part per cause, in the order of the causes; empty parts dropped, noise of the split by day with the largest."""
     merged: dict[str, Part] = {}
     for part in parts:
         known = merged.get(part.cause)
@@ -403,6 +450,11 @@ def _merged(parts: list[Part], has_quantity: bool) -> list[Part]:
             known.units += part.units
             known.quantity = (known.quantity or Decimal(0)) + (part.quantity or Decimal(0))
     kept = [part for part in merged.values() if part.units or part.quantity]
+    named = [part for part in kept if part.cause != "rounding"]
+    rounding = merged.get("rounding")
+    if named and rounding is not None and 0 < abs(rounding.units) <= NOISE_UNITS:
+        max(named, key=lambda part: abs(part.units)).units += rounding.units
+        kept.remove(rounding)
     for part in kept:
         part.quantity = part.quantity if has_quantity else None
     return sorted(kept, key=lambda part: ORDER.index(part.cause))

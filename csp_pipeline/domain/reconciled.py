@@ -51,8 +51,9 @@ class Books:
 
     Attributes:
         loaded: first and last billing month with provider files, by currency.
+        main_currencies: the currency in which most provider lines of an account come; under None, that of all lines.
         contract_pieces: every provider piece of a contract line, whatever the month.
-        credits_forgone: the earned credit to add to the base of cost-plus lines on gross cost, by contract line,
+        gross_credit: the earned credit to add to the base of cost-plus lines on gross cost, by contract line,
             service month and cost currency.
     """
 
@@ -62,7 +63,7 @@ class Books:
     changes: Mapping[tuple[str, str], Sequence[tuple[str, date, Decimal, Decimal]]]
     subscriptions: Mapping[tuple[str, str], Subscription]
     loaded: Mapping[str, tuple[str, str]]
-    main_currency: str
+    main_currencies: Mapping[str | None, str]
     decimals: Mapping[str, int]
     rates: ExchangeRates
     gross_credit: Mapping[tuple[str, str, str], Decimal]
@@ -103,7 +104,7 @@ def finish(row: Row, books: Books) -> list[Finished]:
     first = Finished(
         row=row,
         cost_currency=main,
-        cost_original=originals.get(main) if main else None,
+        cost_original=originals.get(main, Decimal(0)) if main else Decimal(0),
         cost=row.cost_amounts.get(main) if main else Decimal(0),
         revenue=row.revenue,
         expected=None,
@@ -115,6 +116,8 @@ def finish(row: Row, books: Books) -> list[Finished]:
     elif contract.is_own:
         first.expected, first.difference, first.is_own = first.revenue, Decimal(0), True
         first.cost = _own_cost(row, contract, books)
+        first.selling_price = _price_per_month(contract)
+        first.billed_quantity = _billed_quantity(row, row.key.service_month)
     else:
         _finish_contract(first, contract, books)
     others = [
@@ -134,10 +137,10 @@ def _finish_unmatched(done: Finished, books: Books) -> None:
     row = done.row
     month = row.key.service_month
     cost = done.cost or Decimal(0)
-    done.expected, done.difference = from_units(fraction_units(Fraction(cost))), -from_units(fraction_units(Fraction(cost)))
+    done.expected, done.difference = Decimal(0), -from_units(fraction_units(Fraction(cost)))
     counted = counted_lines(piece for piece, _ in row.pieces)
     done.provider_quantity = quantity_on(counted, last_day_of(month))
-    done.provider_price = provider_price(counted)
+    done.provider_price = provider_price(counted, last_day_of(month))
     done.quantity_difference = None if done.provider_quantity is None else -done.provider_quantity
     evidence = [("cost.invoice_lines", line_id) for piece, _ in row.pieces for line_id in piece.line_ids]
     if row.key.account_id is None:
@@ -217,8 +220,8 @@ def _finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     if contract.pricing_model == "cost_plus":
         _finish_cost_plus(done, contract, books)
         return
-    done.selling_price = from_units(fraction_units(Fraction(contract.unit_price) / contract.months))
-    done.provider_price = None if is_consumption else provider_price(counted)
+    done.selling_price = None if is_consumption else _price_per_month(contract)
+    done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
     if contract.pricing_model == "flat":
         is_loaded = documents.last_loaded_month is not None and month <= documents.last_loaded_month
         done.expected = Decimal(0) if not row.pieces and is_loaded else done.revenue
@@ -233,15 +236,17 @@ def _finish_contract(done: Finished, contract: Contract, books: Books) -> None:
                 for piece in _expected_pieces(row, counted)
             )
         )
-        if not is_consumption:
-            done.billed_quantity = _billed_quantity(row, month)
-    if contract.pricing_model == "per_unit" and not row.pieces:
+    if not is_consumption:
         done.billed_quantity = _billed_quantity(row, month)
     if contract.pricing_model == "per_unit" and not is_consumption:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:
         done.parts = explain_seats(_seat_facts(done, contract, counted, documents, books))
+
+
+def _price_per_month(contract: Contract) -> Decimal:
+    return from_units(fraction_units(Fraction(contract.unit_price) / contract.months))
 
 
 def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
@@ -251,17 +256,17 @@ def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
 
 
 def _billed_quantity(row: Row, month: str) -> Decimal | None:
-    """Σ quantity of our recurring and change lines that cover the month's last day; None without such lines."""
+    """Sum of the quantities of our recurring and change lines that cover the month's last day; None without such lines."""
     last = last_day_of(month)
-    lines = [line for line, _ in row.revenues if line.kind in {"recurring", "change"}]
-    return sum((line.quantity for line in lines if line.start <= last <= line.end), Decimal(0)) if lines else None
+    lines = [line for line, _ in row.revenues if line.kind in {"recurring", "change"} and line.start <= last <= line.end]
+    return sum((line.quantity for line in lines), Decimal(0)) if lines else None
 
 
 def _documents(contract: Contract, done: Finished, books: Books) -> Documents:
     """The documents that count for a contract line: those in the currency its cost comes in."""
     pieces = books.contract_pieces.get(contract.contract_line_id, ())
-    currency = done.cost_currency or (pieces[0].currency if pieces else books.main_currency)
-    first, last = books.loaded.get(currency, (None, None))
+    main = books.main_currencies.get(contract.account_id) or books.main_currencies.get(None, "")
+    first, last = books.loaded.get(done.cost_currency or (pieces[0].currency if pieces else main), (None, None))
     return Documents(first, last, books.drafted_through, books.billing_starts_on)
 
 
@@ -282,18 +287,20 @@ def _seat_facts(
         revenue_lines=[line for line, _ in row.revenues],
         cycles=books.cycles.get(contract.contract_line_id, ()),
         changes=[
-            SeatChange(change_id, changed_on, after - before, _is_carried(every, changed_on, before, after))
+            SeatChange(
+                change_id, changed_on, after - before, _is_carried(every, changed_on, before, after), is_purchase=not before
+            )
             for change_id, changed_on, before, after in log
         ],
         starts_on=contract.starts_on,
         ends_on=contract.ends_on,
-        has_proration=contract.proration != "none",
+        has_proration=contract.is_prorated,
         quantity_difference=done.quantity_difference,
         difference_units=_units(done.difference or Decimal(0)),
         minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
         documents=documents,
         first_provider_line=_provider_line(every[0], contract) if every else None,
-        last_provider_start=max((piece.start for piece in counted), default=None),
+        last_provider_start=max((piece.start for piece in every), default=None),
         prepaid_since=known.prepaid_since if known else None,
         quantity_in_log=next((after for _, day, _, after in reversed(log) if day <= last_day_of(month)), None),
     )

@@ -79,7 +79,7 @@ class Contract:
     markup_percent: Decimal
     discount_percent: Decimal
     months: int
-    proration: str
+    is_prorated: bool
     starts_on: date
     ends_on: date | None
     cost_source: str
@@ -326,14 +326,14 @@ def expected_units(piece: CostPiece, contract: Contract) -> int:
 
 
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
-    """The provider's quantity on a day; None when there is no line with a quantity at all."""
-    seats = list(pieces)
-    return sum((p.quantity for p in seats if p.start <= day <= p.end), Decimal(0)) if seats else None
+    """The provider's quantity on a day; None when no line covers it."""
+    covering = [piece.quantity for piece in pieces if piece.start <= day <= piece.end]
+    return sum(covering, Decimal(0)) if covering else None
 
 
-def provider_price(pieces: Sequence[CostPiece]) -> Decimal | None:
-    """List price per month of the latest-starting line counted, in the provider's billing currency."""
-    priced = [piece for piece in pieces if piece.unit_price is not None]
+def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
+    """List price per month of the latest-starting line that covers a day, in the provider's billing currency."""
+    priced = [piece for piece in pieces if piece.unit_price is not None and piece.start <= day <= piece.end]
     if not priced:
         return None
     latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))

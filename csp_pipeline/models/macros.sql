@@ -5,10 +5,10 @@
 CREATE OR REPLACE TEMP MACRO units10(amount) AS
     CAST(CAST(amount AS DECIMAL(38, 10)) * 10000000000 AS HUGEINT);
 
--- An amount as a whole number of 1E-18, exactly. Holds |amount| < 1E20.
+-- An amount as a whole number of 1E-18, exactly. Holds |amount| < 1E20. Read from its digits: DuckDB's cast of a decimal to an
+-- integer divides 128-bit numbers, which takes four times as long.
 CREATE OR REPLACE TEMP MACRO units18(amount) AS
-    CAST(trunc(CAST(amount AS DECIMAL(38, 18))) AS HUGEINT) * 1000000000000000000
-    + CAST(CAST(CAST(amount AS DECIMAL(38, 18)) - trunc(CAST(amount AS DECIMAL(38, 18))) AS DECIMAL(38, 18)) * 1000000000000000000 AS HUGEINT);
+    CAST(replace(CAST(CAST(amount AS DECIMAL(38, 18)) AS VARCHAR), '.', '') AS HUGEINT);
 
 -- A whole number of 1E-10 as DECIMAL(38,10).
 CREATE OR REPLACE TEMP MACRO from_units10(units) AS
@@ -42,3 +42,96 @@ CREATE OR REPLACE TEMP MACRO round_to_minor_unit(amount, decimals) AS
         WHEN 3 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 3)) AS DECIMAL(38, 10))
         WHEN 4 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 4)) AS DECIMAL(38, 10))
     END;
+
+-- An identifier as it is compared: without an "org:" prefix, blanks and case; NULL when blank. Tables keep it as sent.
+CREATE OR REPLACE TEMP MACRO id_key(id) AS
+    nullif(regexp_replace(lower(trim(id)), '^org:', ''), '');
+
+-- The text of a DECIMAL(38,18) as a BIGINT of 1E-10 when it is one (|amount| < 1E7, no digit beyond the tenth decimal), else NULL.
+CREATE OR REPLACE TEMP MACRO short_units10(digits) AS
+    CASE WHEN length(digits) <= 27 AND right(digits, 8) = '00000000' THEN CAST(replace(left(digits, -8), '.', '') AS BIGINT) END;
+
+-- A whole number of 1E-18 as DECIMAL(38,18). Holds |units| < 1E38.
+CREATE OR REPLACE TEMP MACRO from_units18(units) AS
+    CAST(CAST(units AS DECIMAL(38, 0)) * CAST('0.000000000000000001' AS DECIMAL(19, 18)) AS DECIMAL(38, 18));
+
+-- amount x percent / (100 - percent), the credit inside a net amount, in units of 1E-10, rounded half away from zero.
+-- `percent4` is the percentage x 10,000 as BIGINT. Holds |amount| < 1E11.
+CREATE OR REPLACE TEMP MACRO credit_units10(amount, percent4) AS
+    divide_half_away(units18(amount) * percent4, CAST(1000000 - percent4 AS HUGEINT) * 100000000);
+
+-- The same for an amount given as BIGINT of 1E-10 and a fraction with a numerator of at most 4 (15 / 85 is 3 / 17).
+CREATE OR REPLACE TEMP MACRO short_credit_units10(units, percent4) AS
+    divide_half_away(
+        units * (percent4 // gcd(percent4, 1000000 - percent4)), (1000000 - percent4) // gcd(percent4, 1000000 - percent4)
+    );
+
+-- amount x rate without the digits below 1E-18, in units of 1E-18, and those digits in units of 1E-36; both carry the sign
+-- of the product. Holds |amount x rate| < 1E11, |amount| < 1E11, |rate| < 1E20.
+CREATE OR REPLACE TEMP MACRO product_units18(amount_units18, rate_units18) AS
+    (amount_units18 * (rate_units18 // 1000000000) + (amount_units18 * (rate_units18 % 1000000000)) // 1000000000) // 1000000000;
+CREATE OR REPLACE TEMP MACRO product_units36(amount_units18, rate_units18) AS
+    ((amount_units18 * (rate_units18 // 1000000000) + (amount_units18 * (rate_units18 % 1000000000)) // 1000000000) % 1000000000)
+    * 1000000000
+    + (amount_units18 * (rate_units18 % 1000000000)) % 1000000000;
+
+-- Whole units of 1E-18 and a rest of units of 1E-36 (|rest| < 1E36) as DECIMAL(38,10), rounded half away from zero once.
+CREATE OR REPLACE TEMP MACRO round_units18(units, rest) AS
+    from_units10(
+        divide_half_away(
+            2 * (units + rest // 1000000000000000000) + sign(rest % 1000000000000000000), CAST(200000000 AS HUGEINT)
+        )
+    );
+
+-- trunc(trunc2(amount) x rate) to a currency's minor unit, in minor units, as Microsoft publishes it for consumption lines.
+CREATE OR REPLACE TEMP MACRO usage_line_minor_units(amount_units18, rate_units18, decimals) AS
+    ((amount_units18 // 10000000000000000) * rate_units18) // CAST('1' || repeat('0', 20 - decimals) AS HUGEINT);
+
+-- One minor unit of a currency in units of 1E-18.
+CREATE OR REPLACE TEMP MACRO one_minor_unit18(decimals) AS
+    CAST('1' || repeat('0', 18 - decimals) AS HUGEINT);
+
+-- Whether |net - amount x rate| is more than 0.000001, exactly. Holds |net|, |amount x rate|, |amount| < 1E11.
+CREATE OR REPLACE TEMP MACRO product_differs(net, amount, rate_units18) AS
+    abs(units18(net) - product_units18(units18(amount), rate_units18)) > 1000000000000
+    OR (
+        abs(units18(net) - product_units18(units18(amount), rate_units18)) = 1000000000000
+        AND sign(units18(net) - product_units18(units18(amount), rate_units18)) * product_units36(units18(amount), rate_units18) < 0
+    );
+
+-- The length of a text that another text holds, else 0.
+CREATE OR REPLACE TEMP MACRO text_found(whole, part) AS
+    CASE WHEN coalesce(part, '') <> '' AND contains(whole, part) THEN length(part) ELSE 0 END;
+
+-- Whether a product is the Azure plan.
+CREATE OR REPLACE TEMP MACRO is_azure_plan(product_id, product_name) AS
+    coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE) OR coalesce(lower(product_name) LIKE 'azure plan%', FALSE);
+
+-- What a provider line is for, first match: Azure plan (its product, or usage behind the line), savings plan, reservation,
+-- marketplace, software, licence.
+CREATE OR REPLACE TEMP MACRO family_of(has_usage, product_id, product_name, sku_name, reservation_order_id, publisher_name, category_and_term) AS
+    CASE
+        WHEN has_usage OR is_azure_plan(product_id, product_name) THEN 'azure_plan'
+        WHEN
+            coalesce(trim(reservation_order_id), '') <> ''
+            AND contains(lower(concat_ws(' ', product_name, sku_name)), 'savings plan') THEN 'savings_plan'
+        WHEN coalesce(trim(reservation_order_id), '') <> '' THEN 'reservation'
+        WHEN coalesce(trim(publisher_name), '') <> '' AND lower(trim(publisher_name)) NOT LIKE 'microsoft%' THEN 'marketplace'
+        WHEN regexp_matches(lower(coalesce(category_and_term, '')), 'perpetual|software\s*[-_]?\s*subscription') THEN 'software'
+        ELSE 'licence'
+    END;
+
+-- A line's quantity with the sign of its subtotal, of its price where that is 0, as sent where both are.
+CREATE OR REPLACE TEMP MACRO signed_quantity(quantity, subtotal, price) AS
+    CASE
+        WHEN coalesce(subtotal, 0) <> 0 THEN abs(quantity) * CAST(sign(subtotal) AS DECIMAL(1, 0))
+        WHEN coalesce(price, 0) <> 0 THEN abs(quantity) * CAST(sign(price) AS DECIMAL(1, 0))
+        ELSE quantity
+    END;
+
+-- A field of a JSON object in text, under its API name or with a capital; NULL where the text is no JSON.
+CREATE OR REPLACE TEMP MACRO json_field(document, name) AS
+    CASE WHEN json_valid(document) THEN coalesce(
+        json_extract_string(document, '$.' || upper(left(name, 1)) || substr(name, 2)),
+        json_extract_string(document, '$.' || lower(left(name, 1)) || substr(name, 2))
+    ) END;

@@ -17,7 +17,7 @@ from csp_pipeline.domain.recognition import from_units
 from csp_pipeline.domain.reconciled import Books, Finished, finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
 from csp_pipeline.models.catalogue import load_catalogue
-from csp_pipeline.steps.billing import billing_starts_on
+from csp_pipeline.steps.billing_facts import billing_starts_on
 from csp_pipeline.steps.reconciliation_facts import read_books, read_charges, read_contracts, read_pieces
 from csp_pipeline.storage.warehouse import replace_rows
 
@@ -144,7 +144,7 @@ def _as_rows(done: Finished, books: Books, names: _Names) -> tuple[dict[str, Any
         "provider_price": done.provider_price,
         "billed_quantity": done.billed_quantity,
         "provider_quantity": done.provider_quantity,
-        "partner_center_quantity": None if subscription is None or product_family == "azure_plan" else subscription.quantity,
+        "partner_center_quantity": subscription.quantity if subscription else None,
         "revenue_amount": done.revenue,
         "cost_amount": done.cost,
         "revenue_billed_amount": _revenue_billed(done),
@@ -198,11 +198,11 @@ def _resolution(done: Finished, cause: str, amount: Decimal, names: _Names) -> s
 
 
 def _product(done: Finished, books: Books) -> tuple[str | None, str | None]:
-    """Name and family of a row's product: its own latest provider line, else any of the contract line, else our words."""
+    """Name and family of a row's product: its own latest and dearest provider line, else any of the contract line, else our words."""
     contract_line_id = done.row.key.contract_line_id or ""
     pieces = [piece for piece, _ in done.row.pieces] or list(books.contract_pieces.get(contract_line_id, ()))
     if pieces:
-        latest = max(pieces, key=lambda piece: (not piece.is_credit, piece.start, piece.line_ids))
+        latest = max(pieces, key=lambda piece: (not piece.is_credit, piece.start, abs(piece.amount), piece.line_ids))
         return latest.product_name, latest.product_family
     contract = books.contracts.get(contract_line_id)
     return (contract.description if contract else None), None

@@ -5,7 +5,7 @@ What belongs here: SELECTs into the domain's values. No rule is applied here.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,7 +13,6 @@ from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.calendar import MONTHS_PER_CYCLE
 from csp_pipeline.domain.differences import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
@@ -43,12 +42,7 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
 
 def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
-    contracts = {}
-    for row in con.execute(_sql("contracts")).fetchall():
-        *head, billing_cycle, proration, starts_on, ends_on, cost_source, cost_basis, unit_cost = row
-        months = MONTHS_PER_CYCLE.get(billing_cycle, 1)
-        contracts[row[0]] = Contract(*head, months, proration, starts_on, ends_on, cost_source, cost_basis, unit_cost)
-    return contracts
+    return {row[0]: Contract(*row) for row in con.execute(_sql("contracts")).fetchall()}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
@@ -95,7 +89,6 @@ def read_books(
             "SELECT currency, min(billing_month), max(billing_month) FROM cost.invoice_lines WHERE NOT is_estimate GROUP BY currency"
         ).fetchall()
     }
-    main = con.execute("SELECT currency FROM cost.invoice_lines GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1")
     return Books(
         contracts=contracts,
         contract_pieces=contract_pieces,
@@ -103,13 +96,22 @@ def read_books(
         changes=_changes(con),
         subscriptions=_subscriptions(con),
         loaded=loaded,
-        main_currency=(main.fetchone() or ("",))[0],
+        main_currencies=_main_currencies(pieces),
         decimals=dict(con.execute("SELECT currency, decimals FROM reference.currencies").fetchall()),
         rates=read_rates(con),
         gross_credit=_gross_credit(con),
         drafted_through=drafted_through,
         billing_starts_on=billing_starts_on,
     )
+
+
+def _main_currencies(pieces: list[CostPiece]) -> dict[str | None, str]:
+    """The currency in which most of an account's provider lines come; under None, that of all lines."""
+    counts: dict[str | None, Counter[str]] = defaultdict(Counter)
+    for piece in pieces:
+        counts[piece.account_id][piece.currency] += len(piece.line_ids)
+        counts[None][piece.currency] += len(piece.line_ids)
+    return {account: min(found, key=lambda currency: (-found[currency], currency)) for account, found in counts.items()}
 
 
 def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
@@ -164,29 +166,8 @@ def _subscriptions(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Subs
 
 
 def _gross_credit(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], Decimal]:
-    """Earned credit behind the consumption of each contract line, by month and cost currency."""
+    """Earned credit in the base of each contract line, by service month and cost currency."""
     rows = con.execute(
-        """
-        WITH takers AS (
-            SELECT DISTINCT
-                matched.contract_line_id, matched.entitlement_id, line.billing_month, line.currency,
-                line.customer_id, line.subscription_id, line.product_id, line.sku_id
-            FROM billing.cost_matches AS matched
-            INNER JOIN cost.invoice_lines AS line ON line.line_id = matched.line_id
-            WHERE matched.contract_line_id IS NOT NULL AND line.product_family = 'azure_plan'
-        )
-
-        SELECT taker.contract_line_id, usage.billing_month, usage.currency, sum(usage.pec_amount)
-        FROM takers AS taker
-        INNER JOIN cost.usage_by_sku AS usage
-            ON usage.billing_month = taker.billing_month
-            AND usage.currency = taker.currency
-            AND usage.customer_id = taker.customer_id
-            AND usage.subscription_id = taker.subscription_id
-            AND usage.product_id = taker.product_id
-            AND usage.sku_id = taker.sku_id
-            AND usage.entitlement_id IS NOT DISTINCT FROM taker.entitlement_id
-        GROUP BY ALL
-        """
+        "SELECT contract_line_id, service_month, cost_currency, sum(pec_amount) FROM billing.cost_bases GROUP BY ALL"
     ).fetchall()
     return {(contract, month, currency): credit for contract, month, currency, credit in rows}

@@ -71,13 +71,35 @@ def writing(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = duckdb.connect(str(home.warehouse))
         try:
             configure(connection, home.root / ".duckdb_tmp")
-            for schema in SCHEMAS:
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            for table in load_catalogue().values():
-                connection.execute(table.ddl())
+            make_tables(connection)
             yield connection
         finally:
             connection.close()
+
+
+def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of the catalogue that are missing, and again those of a version with other columns.
+
+    Every row can be made again from landing and ledger, and the next run does so: its fingerprints hold the code.
+    """
+    columns = connection.execute(
+        """
+        SELECT schema_name || '.' || table_name, list((column_name, data_type) ORDER BY column_index)
+        FROM duckdb_columns()
+        WHERE NOT internal AND database_name = current_database()
+        GROUP BY ALL
+        """
+    ).fetchall()
+    there = dict(columns)
+    for schema in SCHEMAS:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for table in load_catalogue().values():
+        found = there.get(table.key)
+        if found == [(column.name, column.type) for column in table.columns]:
+            continue
+        if found is not None:
+            connection.execute(f"DROP TABLE {table.key}")
+        connection.execute(table.ddl())
 
 
 def replace_rows(

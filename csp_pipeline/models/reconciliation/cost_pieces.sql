@@ -5,6 +5,7 @@ WITH pieces AS (
         matched.account_id,
         matched.contract_line_id,
         line.line_id,
+        matched.entitlement_id,
         line.customer_id,
         line.subscription_id,
         line.product_id,
@@ -57,6 +58,8 @@ SELECT
     subscription_starts_on
 FROM pieces
 GROUP BY
-    ALL,
-    CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE line_id END
+    account_id, contract_line_id, customer_id, subscription_id, product_id, sku_id, product_family, is_consumption, is_credit,
+    charge_type, start_on, end_on, currency, billing_month, billing_frequency, subscription_starts_on,
+    CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE line_id END,
+    CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE entitlement_id END
 ORDER BY ALL

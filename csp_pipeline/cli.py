@@ -1,0 +1,274 @@
+"""The command `csp-pipeline`: arguments in, exit code out.
+
+What belongs here: the commands, their options, and how errors become one sentence and an exit code. The work is in
+`steps/` and `orchestration/`, the summary in `cli_summary.py`. Exit codes: 0 done and all proven; 3 done and published,
+but something needs a person; 1 failed, nothing published; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+from csp_pipeline.errors import CspError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from csp_pipeline.settings import Settings
+    from csp_pipeline.storage.home import Home
+
+FAILED, WRONG_USAGE = 1, 2
+Arguments = ParamSpec("Arguments")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Billing and reconciliation for Microsoft CSP partners: files in, a tied-out warehouse out.",
+)
+
+
+def _in_a_sentence(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
+    """Turn a command's result into the exit code, and errors into one sentence on stderr."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except UsageError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(WRONG_USAGE) from error
+        except CspError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(FAILED) from error
+        raise typer.Exit(code)
+
+    return wrapped
+
+
+def _settings(**overrides: object) -> Settings:
+    """The settings, with options of the command in place of those of the environment.
+
+    Raises:
+        UsageError: a setting has a value it cannot have; secrets are not repeated.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from csp_pipeline.settings import Settings  # noqa: PLC0415
+
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        setting = name if name.startswith("CSP_") else f"CSP_{name.upper()}"
+        raise UsageError(f"Setting {setting} cannot be used: {first['msg']}.") from error
+
+
+def _month(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+        raise UsageError(f"--month must be YYYY-MM, for example 2026-03; found {value!r}.")
+    return value
+
+
+@app.command()
+@_in_a_sentence
+def run(
+    month: Annotated[
+        str | None, typer.Option(help="YYYY-MM; the latest month with provider documents when not given.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="sandbox, inbox or partner-center.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+) -> int:
+    """Bring the warehouse up to a month, publish it, and say what was found."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from csp_pipeline.cli_rendering import progress, render, write_report  # noqa: PLC0415
+
+    settings, month = _settings(source=source), _month(month)
+    status, tell = progress(Console(stderr=as_json, highlight=False))
+    with status:
+        tell("Loading the pipeline.")
+        outcome_month = _work(settings, month, tell)
+        from csp_pipeline.cli_summary import read_summary  # noqa: PLC0415
+
+        summary = read_summary(settings.home, outcome_month)
+        write_report(summary, settings.home.reports)
+    if as_json:
+        typer.echo(json.dumps(summary.as_json(), ensure_ascii=False, default=str))
+    else:
+        render(summary, Console(highlight=False))
+    return summary.exit_code
+
+
+def _work(settings: Settings, month: str | None, tell: Callable[[str], None]) -> str | None:
+    """Run the pipeline, with the made-up partner in an empty inbox when that is the source; returns the month."""
+    from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
+
+    if settings.source == "partner-center":
+        raise UsageError("Source partner-center cannot be read yet; put the files into the inbox and use --source inbox.")
+    home = settings.home.create()
+    with exclusive(home, on_wait=tell):
+        if not any(home.inbox.iterdir()) and not any(home.landing.glob("scans/*")):
+            _fill_empty_inbox(settings, home, tell)
+        return _in_dagster(settings, month, tell, take_files=True)
+
+
+def _in_dagster(settings: Settings, month: str | None, tell: Callable[[str], None], *, take_files: bool) -> str | None:
+    """Bring the warehouse up to a month; whatever goes wrong inside is one sentence.
+
+    Raises:
+        CspError: the work could not be done; nothing was published.
+    """
+    from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (dagster takes a second to import)
+
+    try:
+        return run_month(settings, month, on_progress=tell, take_files=take_files).month
+    except CspError:
+        raise
+    except Exception as error:
+        raise CspError(f"Nothing was published: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The sentence of the cause beneath an unexpected exception."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}".strip().rstrip(":")
+
+
+def _fill_empty_inbox(settings: Settings, home: Home, tell: Callable[[str], None]) -> None:
+    """Write the made-up partner where nothing was ever taken; any other source needs files.
+
+    Raises:
+        CspError: there is nothing to work on.
+    """
+    if settings.source != "sandbox":
+        raise CspError(f"There is nothing to do: {home.inbox} is empty; put the provider's files there and run again.")
+    if any(home.commercial.iterdir()):
+        raise CspError(
+            f"{home.inbox} is empty, but {home.commercial} holds terms that a made-up partner would mix with; "
+            "put the provider's files into the inbox, or set CSP_HOME to an empty folder."
+        )
+    from csp_pipeline.sandbox.generate import generate as write_partner  # noqa: PLC0415
+
+    tell("The inbox is empty: writing a made-up partner into it.")
+    write_partner(home.root)
+
+
+@app.command()
+@_in_a_sentence
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder to write; inbox/ and commercial/ are made below it.")],
+    customers: Annotated[int | None, typer.Option(min=1)] = None,
+    usage_rows: Annotated[int | None, typer.Option(min=0)] = None,
+    months: Annotated[str | None, typer.Option(help="A..B, for example 2026-01..2026-03.")] = None,
+    currencies: Annotated[str | None, typer.Option(help="Comma separated, for example EUR,USD.")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+) -> int:
+    """Write a made-up partner as inbox files and commercial terms, with expected.json of the totals."""
+    from csp_pipeline.sandbox.generate import generate as write_partner  # noqa: PLC0415
+
+    options = {
+        "customers": customers,
+        "usage_rows": usage_rows,
+        "months": _span(months),
+        "currencies": currencies.replace(" ", "").split(",") if currencies else None,
+        "seed": seed,
+    }
+    report = write_partner(out, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+    typer.echo(
+        f"Wrote {len(report.files)} files into {report.out}: {report.invoices} provider invoices, "
+        f"{report.reconciliation_lines:,} reconciliation lines, {report.usage_rows:,} usage rows, "
+        f"{report.planted} planted anomalies. expected.json has the totals."
+    )
+    return 0
+
+
+def _span(value: str | None) -> tuple[str, str] | None:
+    """`A..B` as two months; one month alone is its own span."""
+    if value is None:
+        return None
+    first, dots, last = value.partition("..")
+    return first, last if dots else first
+
+
+@app.command()
+@_in_a_sentence
+def doctor() -> int:
+    """Check settings, credentials, permissions, folders and disk, and say what to do."""
+    from csp_pipeline.cli_doctor import examine  # noqa: PLC0415
+
+    is_ok = True
+    for finding in examine(_settings()):
+        is_ok = is_ok and finding.is_ok
+        typer.echo(f"{'ok     ' if finding.is_ok else 'problem'}  {finding.subject}: {finding.found}")
+        if finding.advice:
+            typer.echo(f"         {finding.advice}")
+    return 0 if is_ok else FAILED
+
+
+@app.command()
+@_in_a_sentence
+def rebuild() -> int:
+    """Delete staging and warehouse, and make the same rows again from landing and ledger."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from csp_pipeline.cli_rendering import progress  # noqa: PLC0415
+    from csp_pipeline.cli_summary import read_summary  # noqa: PLC0415
+    from csp_pipeline.steps.run import last_month_drafted  # noqa: PLC0415
+    from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
+
+    settings = _settings()
+    home = settings.home.create()
+    status, tell = progress(Console(highlight=False))
+    with status, exclusive(home, on_wait=tell):
+        month = last_month_drafted(home)
+        tell("Deleting staging and warehouse, and staging again what was landed.")
+        _restage(home, tell)
+        month = _in_dagster(settings, month, tell, take_files=False)
+    typer.echo(f"Rebuilt and published: {home.published}")
+    return read_summary(home, month).exit_code
+
+
+def _restage(home: Home, tell: Callable[[str], None]) -> None:
+    from csp_pipeline.steps.ingest import load_file_catalogue, restage  # noqa: PLC0415
+    from csp_pipeline.storage.warehouse import writing  # noqa: PLC0415
+
+    for folder in (home.staging, home.quarantine):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (home.warehouse, home.warehouse.with_name(f"{home.warehouse.name}.wal")):
+        file.unlink(missing_ok=True)
+    home.create()
+    restage(home, on_progress=tell)
+    with writing(home) as connection:
+        load_file_catalogue(connection, home)
+
+
+@app.command()
+@_in_a_sentence
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> int:
+    """Open the Dagster UI, with its daemon, on the same data."""
+    from csp_pipeline.orchestration.instance import WORKSPACE, dagster_home  # noqa: PLC0415
+
+    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(_settings().home.create()))}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]
+    typer.echo(f"http://{host}:{port}")
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own interpreter and module)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,246 @@
+"""The summary of a run, read from the published copy: what a finance person looks at first, and the exit code.
+
+What belongs here: the questions put to the published warehouse, and whether an answer needs a person. How the answers
+look on a terminal is `cli_rendering.py`; no figure is computed here that is not in the warehouse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    from csp_pipeline.storage.home import Home
+
+Row = dict[str, Any]
+
+NEEDS_A_PERSON = (
+    "unmapped_customer",
+    "unbilled_cost",
+    "revenue_without_cost",
+    "contract_expired",
+    "quantity_mismatch",
+    "unexplained",
+)
+
+_INVOICES = """
+SELECT
+    proof.provider,
+    proof.invoice_number,
+    proof.billing_month,
+    proof.currency,
+    proof.header_amount,
+    proof.lines_amount,
+    proof.document_tax_amount,
+    proof.daily_usage_amount,
+    proof.not_in_daily_usage_amount,
+    proof.rounding_amount,
+    proof.bounded_amount,
+    proof.unexplained_amount,
+    proof.matched_lines_percent,
+    proof.proof_state
+FROM cost.invoice_proof AS proof
+ORDER BY proof.billing_month, proof.currency, proof.invoice_number
+"""
+
+_TOTALS = """
+SELECT
+    currency,
+    sum(revenue_amount) FILTER (WHERE service_month = $month) AS month_revenue_amount,
+    sum(cost_amount) FILTER (WHERE service_month = $month) AS month_cost_amount,
+    sum(margin_amount) FILTER (WHERE service_month = $month) AS month_margin_amount,
+    sum(revenue_amount) AS revenue_amount,
+    sum(cost_amount) AS cost_amount,
+    sum(margin_amount) AS margin_amount,
+    count(*) FILTER (WHERE cost_amount IS NULL AND cost_original_amount <> 0) AS rows_without_rate
+FROM reconciliation.revenue_vs_cost
+GROUP BY currency
+ORDER BY currency
+"""
+
+_CAUSES = """
+SELECT
+    cause,
+    currency,
+    count(*) AS differences,
+    sum(amount) FILTER (WHERE service_month = $month) AS month_amount,
+    sum(amount) AS amount,
+    sum(quantity) AS quantity,
+    count(*) FILTER (WHERE list_contains($starred, cause) AND resolution IS DISTINCT FROM 'accepted') AS needs_a_person,
+    arg_max(explanation, abs(amount)) AS largest
+FROM reconciliation.differences
+GROUP BY cause, currency
+ORDER BY abs(sum(amount)) DESC, cause, currency
+"""
+
+_DRAFTS = """
+SELECT
+    billing_month,
+    currency,
+    count(*) AS drafts,
+    sum(net_amount) AS net_amount,
+    sum(tax_amount) AS tax_amount,
+    sum(gross_amount) AS gross_amount
+FROM billing.invoices
+WHERE billing_month = $month
+GROUP BY ALL
+ORDER BY currency
+"""
+
+_FILES = """
+SELECT
+    source_file,
+    kind,
+    status,
+    rows_total,
+    rows_staged,
+    rows_quarantined,
+    message
+FROM meta.files
+ORDER BY status = 'staged', source_file
+"""
+
+_QUARANTINE = """
+SELECT
+    source_file,
+    source_row,
+    column_name,
+    value,
+    reason
+FROM meta.quarantine
+ORDER BY source_file, source_row, column_name
+LIMIT 20
+"""
+
+_NOTICES = """
+SELECT * FROM (
+    SELECT table_name, source_file, source_row, column_name, severity, message FROM reference.notices
+    UNION ALL
+    SELECT DISTINCT 'contract_lines', NULL, NULL, NULL, severity, message FROM billing.notices
+)
+ORDER BY severity = 'notice', table_name, source_row, message
+"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found.
+
+    Attributes:
+        month: the month asked for, or the latest with provider documents; None without any.
+        reasons: why a person is needed, the most important first; empty when everything is proven and explained.
+    """
+
+    month: str | None
+    invoices: list[Row]
+    totals: list[Row]
+    drafts: list[Row]
+    causes: list[Row]
+    files: list[Row]
+    quarantine: list[Row]
+    notices: list[Row]
+    reasons: list[str]
+    where: dict[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything is proven and explained, 3 when something needs a person."""
+        return 3 if self.reasons else 0
+
+    def as_json(self) -> Row:
+        """The summary as one JSON object; decimals are text, so that no digit is lost."""
+        return {
+            "month": self.month,
+            "exit_code": self.exit_code,
+            "needs_a_person": self.reasons,
+            "invoices": _json(self.invoices),
+            "totals": _json(self.totals),
+            "drafts": _json(self.drafts),
+            "differences": _json(self.causes),
+            "files": _json(self.files),
+            "quarantine": _json(self.quarantine),
+            "notices": _json(self.notices),
+            "where": self.where,
+        }
+
+
+def _json(rows: list[Row]) -> list[Row]:
+    return [{name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()} for row in rows]
+
+
+def read_summary(home: Home, month: str | None) -> Summary:
+    """Read the summary of a month from the published copy.
+
+    Args:
+        home: the folders.
+        month: the month whose revenue, cost and differences are shown beside the totals over all months.
+    """
+    with duckdb.connect(str(home.published), read_only=True) as connection:
+        ask = _Questions(connection, {"month": month, "starred": list(NEEDS_A_PERSON)})
+        invoices, causes, files = ask(_INVOICES), ask(_CAUSES), ask(_FILES)
+        notices, totals = ask(_NOTICES), ask(_TOTALS)
+        return Summary(
+            month=month,
+            invoices=invoices,
+            totals=totals,
+            drafts=ask(_DRAFTS),
+            causes=causes,
+            files=files,
+            quarantine=ask(_QUARANTINE),
+            notices=notices,
+            reasons=_reasons(invoices, causes, totals, files, notices),
+            where=_where(home),
+        )
+
+
+@dataclass(frozen=True)
+class _Questions:
+    connection: duckdb.DuckDBPyConnection
+    values: Row
+
+    def __call__(self, select: str) -> list[Row]:
+        given = {name: value for name, value in self.values.items() if f"${name}" in select}
+        cursor = self.connection.execute(select, given)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _reasons(
+    invoices: list[Row], causes: list[Row], totals: list[Row], files: list[Row], notices: list[Row]
+) -> list[str]:
+    """Why a person is needed, one sentence each: invoices, differences, files, terms; the largest amount first."""
+    reasons = [
+        f"Invoice {row['invoice_number']} is {row['proof_state']}: "
+        f"{_amount(row['unexplained_amount'])} {row['currency']} unexplained."
+        for row in sorted(invoices, key=lambda row: -abs(row["unexplained_amount"] or 0))
+        if row["proof_state"] != "proven"
+    ]
+    reasons += [
+        f"{row['needs_a_person']} differences of cause {row['cause']}, {_amount(row['amount'])} {row['currency']} in all."
+        for row in causes
+        if row["needs_a_person"]
+    ]
+    reasons += [
+        f"{row['rows_without_rate']} rows in {row['currency']} have a cost without an exchange rate."
+        for row in totals
+        if row["rows_without_rate"]
+    ]
+    reasons += [
+        f"{row['rows_quarantined']} of {row['rows_total']} rows of {row['source_file']} could not be read."
+        for row in files
+        if row["rows_quarantined"]
+    ]
+    reasons += [f"{row['source_file']}: {row['message']}" for row in files if row["status"] in {"refused", "unrecognised"}]
+    refused = [row["message"] for row in notices if row["severity"] == "refused"]
+    return reasons + [f"Commercial terms: {message}" for message in refused]
+
+
+def _amount(value: Decimal | None) -> str:
+    return "an unknown amount of" if value is None else f"{value.normalize():f}"
+
+
+def _where(home: Home) -> dict[str, str]:
+    return {"published": str(home.published), "reports": str(home.reports), "quarantine": str(home.quarantine)}

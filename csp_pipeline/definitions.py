@@ -1,0 +1,60 @@
+"""The code location: the only place where assets, checks, jobs, schedules and resources are wired together.
+
+Nothing is read or opened when this module is imported; settings are read when Dagster asks for the definitions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from csp_pipeline.orchestration import checks, jobs, schedules
+from csp_pipeline.orchestration.assets import (
+    billing,
+    cost,
+    ingestion,
+    partner_center,
+    publishing,
+    reconciliation,
+    reference,
+)
+from csp_pipeline.orchestration.assets.tables import WRITER_POOL
+from csp_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GROUPS = (ingestion, partner_center, reference, cost, billing, reconciliation, publishing)
+
+
+def build_definitions(
+    settings: Settings, *, writer_pool: str | None = WRITER_POOL, resources: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """Wire a code location.
+
+    Args:
+        settings: what the assets work on.
+        writer_pool: the pool that steps writing the warehouse wait for; None when the caller holds the lock of the
+            home for the whole run, which guards the same thing.
+        resources: resources that replace the usual ones, by name: `settings`, and `on_progress`, which is told one
+            sentence at a time while files are taken.
+
+    Returns:
+        Fresh definitions that share nothing with an earlier call.
+    """
+    wiring = dg.Definitions(
+        assets=[asset for group in GROUPS for asset in group.build(writer_pool)],
+        asset_checks=checks.build_identity_checks(writer_pool),
+        jobs=[jobs.nightly_job, jobs.month_close],
+        schedules=[schedules.nightly],
+        resources={"settings": settings, "on_progress": print, **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(wiring, jobs.stage_jobs())
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions that `workspace.yaml` names, with settings from the environment."""
+    return build_definitions(Settings())

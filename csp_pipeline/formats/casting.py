@@ -1,0 +1,252 @@
+"""From text to typed columns, exactly: the fast path over whole columns, and the check of what it leaves in doubt.
+
+What belongs here: one batch of text columns in, one typed table plus the list of unreadable values out. Nothing is
+dropped here: a row that must be quarantined is still in the table, so that its readable amounts can be summed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable  # noqa: TC003  (a module constant is annotated with it)
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from csp_pipeline.formats.values import (
+    UnreadableError,
+    is_exponent_id,
+    parse_date,
+    parse_decimal,
+    parse_instant,
+    parse_truth,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from csp_pipeline.formats.columns import Column, WireFormat
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "id": pa.string(),
+    "decimal": pa.decimal128(38, 18),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "boolean": pa.bool_(),
+}
+ROW = "source_row"
+_READERS: dict[str, Callable[[str], object]] = {"date": parse_date, "timestamp": parse_instant, "boolean": parse_truth}
+_POLARS_DECIMAL = pl.Decimal(38, 18)
+_SURE_LENGTH = 19
+_MORE_DECIMALS = r"\.\d{19}"
+_SHORT_SKU = re.compile(r"\d{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Why a row is quarantined: its number in the file, the column and value, and the reason in words."""
+
+    row: int
+    column: str | None
+    value: str | None
+    reason: str
+    invoice: str | None = None
+
+
+@dataclass(slots=True)
+class TypedBatch:
+    """Rows of a file after reading.
+
+    Attributes:
+        table: the format's columns, typed, and `source_row`; rows to be quarantined are among them.
+        rejects: what could not be read; rows that are not in the table at all are named here only.
+        rows: rows of the file this batch stands for.
+        noticed: how often something worth telling was seen, by what it is.
+    """
+
+    table: pa.Table
+    rejects: list[Reject]
+    rows: int
+    noticed: Counter[str] = field(default_factory=Counter)
+
+
+def schema_of(wire_format: WireFormat) -> pa.Schema:
+    """The Arrow schema of a format's typed rows, `source_row` last."""
+    fields = [pa.field(column.name, ARROW_TYPES[column.type]) for column in wire_format.columns]
+    return pa.schema([*fields, pa.field(ROW, pa.int64())])
+
+
+def cast(wire_format: WireFormat, raw: pa.Table, shifts: Mapping[str, int]) -> TypedBatch:
+    """Type one batch of rows.
+
+    Args:
+        wire_format: the columns wanted; those missing in `raw` become NULL.
+        raw: columns by staging name, as strings or already as DECIMAL(38,18), and `source_row`.
+        shifts: powers of ten that the figures of a column still lack.
+
+    Returns:
+        The typed rows, and each value that could not be read.
+    """
+    rows = raw.num_rows
+    numbers = raw[ROW].combine_chunks().cast(pa.int64())
+    batch = TypedBatch(raw, [], rows)
+    arrays = []
+    for column in wire_format.columns:
+        if column.name not in raw.column_names:
+            arrays.append(pa.nulls(rows, ARROW_TYPES[column.type]))
+            array = None
+        else:
+            array = _cast_column(column, raw[column.name], shifts.get(column.name, 0), numbers, batch)
+            arrays.append(array)
+        if column.required and (array is None or array.null_count):
+            _require(column, arrays[-1], numbers, batch)
+    batch.table = pa.Table.from_arrays([*arrays, numbers], schema=schema_of(wire_format))
+    _notice_damage(wire_format, batch)
+    return batch
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+
+
+def _cast_column(
+    column: Column, chunks: pa.ChunkedArray, shift: int, rows: pa.Array, batch: TypedBatch
+) -> pa.Array | pa.ChunkedArray:
+    if pa.types.is_null(chunks.type):
+        return pa.nulls(len(chunks), ARROW_TYPES[column.type])
+    if pa.types.is_decimal(chunks.type):
+        return _shifted(_single(chunks), shift) if shift else chunks
+    if column.type in ("text", "id"):
+        return _texts(column, chunks, rows, batch)
+    array = _single(chunks)
+    if column.type == "decimal":
+        return _decimals(column, array, shift, rows, batch)
+    return _distinct(column, array, _READERS[column.type], rows, batch)
+
+
+def _texts(column: Column, array: pa.ChunkedArray, rows: pa.Array, batch: TypedBatch) -> pa.ChunkedArray:
+    """Blank becomes NULL; in ids a spreadsheet's apostrophe goes, and an exponent is refused."""
+    blank = pc.equal(array, "")
+    if pc.any(blank).as_py():
+        array = pc.if_else(blank, pa.scalar(None, pa.string()), array)
+    if column.type != "id":
+        return array
+    if pc.any(pc.starts_with(array, "'")).as_py():
+        array = pc.replace_substring_regex(array, "^'", "")
+        array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+    suspected = pc.match_substring(array, "E+", ignore_case=False)
+    if pc.any(suspected).as_py():
+        for place in _places(suspected):
+            value = array[place].as_py()
+            if is_exponent_id(value):
+                reason = "a spreadsheet turned this identifier into a number and its last digits are lost; export again"
+                batch.rejects.append(Reject(rows[place].as_py(), column.portal, value, reason))
+    return array
+
+
+def _decimals(column: Column, array: pa.Array, shift: int, rows: pa.Array, batch: TypedBatch) -> pa.Array:
+    """Cast text to DECIMAL(38,18); what the fast cast may not hold exactly is read one by one."""
+    texts = pl.from_arrow(array)
+    if not isinstance(texts, pl.Series):
+        raise TypeError("a column of text was expected")
+    there = texts.is_not_null() & (texts != "")
+    fast = texts.cast(_POLARS_DECIMAL, strict=False)
+    exponent = texts.str.contains("e", literal=True) | texts.str.contains("E", literal=True)
+    doubtful = there & (fast.is_null() | exponent | (texts.str.len_bytes() > _SURE_LENGTH))
+    places = doubtful.fill_null(value=False).arg_true()
+    if len(places):
+        some = texts.gather(places)
+        unsure = (
+            fast.gather(places).is_null() | exponent.gather(places) | some.str.contains(_MORE_DECIMALS)
+        ).arg_true()
+        places = places.gather(unsure)
+    if len(places):
+        values = _exact_decimals(column, texts.gather(places), places, rows, batch)
+        fast = fast.scatter(places, values)
+    cast_array = fast.to_arrow().cast(ARROW_TYPES["decimal"])
+    return _shifted(cast_array, shift) if shift else cast_array
+
+
+def _exact_decimals(column: Column, some: pl.Series, places: pl.Series, rows: pa.Array, batch: TypedBatch) -> pl.Series:
+    """Read texts one by one, each distinct text once (a file full of `0E-20` is common)."""
+    values: dict[str, Decimal | None] = {}
+    unreadable: dict[str, str] = {}
+    for text, count in zip(*some.value_counts(name="rows").to_dict(as_series=False).values(), strict=True):
+        values[text] = None
+        if text.strip().strip("'"):
+            try:
+                values[text], rounded = parse_decimal(text)
+                batch.noticed["rounded"] += rounded * count
+            except UnreadableError as reason:
+                unreadable[text] = str(reason)
+    texts = some.to_list()
+    if unreadable:
+        batch.rejects += [
+            Reject(rows[place].as_py(), column.portal, text, unreadable[text])
+            for place, text in zip(places.to_list(), texts, strict=True)
+            if text in unreadable
+        ]
+    return pl.Series([values[text] for text in texts], dtype=_POLARS_DECIMAL)
+
+
+def _shifted(array: pa.Array, shift: int) -> pa.Array:
+    """Multiply by a power of ten, exactly, once per distinct value."""
+    encoded = array.dictionary_encode()
+    moved = [None if value is None else parse_decimal(str(value), shift)[0] for value in encoded.dictionary.to_pylist()]
+    return pa.array(moved, ARROW_TYPES["decimal"]).take(encoded.indices)
+
+
+def _distinct(
+    column: Column, array: pa.Array, read: Callable[[str], object], rows: pa.Array, batch: TypedBatch
+) -> pa.Array:
+    """Read each distinct text once and spread the values over the rows."""
+    encoded = array.dictionary_encode()
+    values: list[object] = []
+    unreadable: dict[int, str] = {}
+    for position, text in enumerate(encoded.dictionary.to_pylist()):
+        value = None
+        if text and text.strip():
+            try:
+                value = read(text)
+            except UnreadableError as reason:
+                unreadable[position] = str(reason)
+        values.append(value)
+    for position, why in unreadable.items():
+        text = encoded.dictionary[position].as_py()
+        where = _places(pc.equal(encoded.indices, position))
+        batch.rejects.extend(Reject(rows[place].as_py(), column.portal, text, why) for place in where)
+    return pa.array(values, ARROW_TYPES[column.type]).take(encoded.indices)
+
+
+def _require(column: Column, array: pa.Array | pa.ChunkedArray, rows: pa.Array, batch: TypedBatch) -> None:
+    known = {(reject.row, reject.column) for reject in batch.rejects}
+    for place in _places(pc.is_null(array)):
+        row = rows[place].as_py()
+        if (row, column.portal) not in known:
+            batch.rejects.append(Reject(row, column.portal, None, f"expected a value in {column.portal}, found none"))
+
+
+def _places(mask: pa.Array | pa.ChunkedArray) -> list[int]:
+    places: list[int] = pc.indices_nonzero(pc.fill_null(mask, fill_value=False)).to_pylist()
+    return places
+
+
+def _notice_damage(wire_format: WireFormat, batch: TypedBatch) -> None:
+    """Count what a spreadsheet leaves behind without making a row unreadable."""
+    table = batch.table
+    if "sku_id" in wire_format.column:
+        for counted in pc.value_counts(table["sku_id"]).to_pylist():
+            if counted["values"] and _SHORT_SKU.fullmatch(counted["values"]):
+                batch.noticed["short_sku"] += counted["counts"]
+    if wire_format.prices and wire_format.amount:
+        zero = pa.scalar(0, ARROW_TYPES["decimal"])
+        damaged = pc.not_equal(table[wire_format.amount], zero)
+        for price in wire_format.prices:
+            damaged = pc.and_(damaged, pc.equal(table[price], zero))
+        batch.noticed["zero_price"] += pc.sum(damaged).as_py() or 0

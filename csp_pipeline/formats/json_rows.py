@@ -1,0 +1,267 @@
+"""Rows of JSON: lines, arrays and collections, as batches of text columns with every digit as it was sent.
+
+Three readers of lines give the same rows, tried in turn, batch by batch. The fastest cuts lines of known layouts at
+their quotation marks; the next lets Arrow read numbers into 128-bit decimals straight from their characters; what both
+refuse goes to the exact one, which reads each line as text. A double is never used.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+import pyarrow as pa
+
+from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
+from csp_pipeline.formats.columns import normalised
+from csp_pipeline.formats.json_arrow import LineShape
+from csp_pipeline.formats.json_documents import documents, records
+from csp_pipeline.formats.json_layout import LineLayouts
+from csp_pipeline.formats.recognition import recognise
+from csp_pipeline.formats.records import NumberText, as_text, loads
+from csp_pipeline.formats.values import UnreadableError, parse_decimal
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from csp_pipeline.formats.columns import WireFormat
+
+CHUNK_BYTES = 24 << 20
+_LONGEST_LINE = 64 << 20
+_SAMPLE_LINES = 1000
+_SAMPLE_BYTES = 2 << 20
+_RECORDS = 20_000
+_VALUE_SHOWN = 500
+
+
+@dataclass(slots=True)
+class JsonRows:
+    """An opened JSON file: its kind, keys that belong to no column, and its rows."""
+
+    wire_format: WireFormat
+    source: Iterator[Callable[[], TypedBatch]]
+    strange: set[str] = field(default_factory=set)
+
+    is_numbered_by_batch: ClassVar[bool] = True
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Keys that the format does not have, as far as the file has been read."""
+        return tuple(sorted(self.strange))
+
+    def batches(self) -> Iterator[Callable[[], TypedBatch]]:
+        """The rows in order, as pieces of work that type one batch each; rows are numbered within the batch.
+
+        Raises:
+            InputFileError: when the JSON breaks off or is malformed between records.
+        """
+        return self.source
+
+
+def open_json(stream: BinaryIO) -> JsonRows:
+    """Recognise the kind from the first records.
+
+    Args:
+        stream: UTF-8 text at its start.
+
+    Raises:
+        InputFileError: when it is no JSON, holds no rows, or rows of no known kind.
+    """
+    start = _skip_blank(stream)
+    if start != b"{":
+        return _open_documents(stream, b"")
+    first = stream.readline(_LONGEST_LINE)
+    try:
+        record = loads(first.decode("utf-8"))
+    except (ValueError, UnicodeDecodeError):
+        return _open_documents(stream, first)
+    if not isinstance(record, dict) or next(iter(records(record)), (None,))[0] is not record:
+        return _open_documents(stream, first)
+    return _open_lines(stream, first)
+
+
+def _skip_blank(stream: BinaryIO) -> bytes:
+    buffered: io.BufferedReader = stream  # type: ignore[assignment]
+    while True:
+        ahead = buffered.peek(1)
+        if not ahead or not ahead[:1].isspace():
+            return bytes(ahead[:1])
+        stream.read(len(ahead) - len(ahead.lstrip()))
+
+
+def _open_documents(stream: BinaryIO, first: bytes) -> JsonRows:
+    found = documents(stream, first)
+    sample = list(islice(found, _SAMPLE_LINES))
+    if not sample:
+        raise InputFileError("expected rows, found an empty collection; there is nothing to read in it")
+    rows = JsonRows(_recognised(record for record, _ in sample), iter(()))
+
+    def batches() -> Iterator[Callable[[], TypedBatch]]:
+        waiting = [*sample]
+        while waiting:
+            yield _Records(rows, tuple(waiting), ())
+            waiting = list(islice(found, _RECORDS))
+
+    rows.source = batches()
+    return rows
+
+
+def _recognised(sample: Iterable[Mapping[str, object]]) -> WireFormat:
+    keys: dict[str, None] = {}
+    for record in sample:
+        keys.update(dict.fromkeys(record))
+    return recognise(keys)
+
+
+def _open_lines(stream: BinaryIO, first: bytes) -> JsonRows:
+    chunks = _chunks(stream, first)
+    start = next(chunks)
+    sample = [
+        record
+        for record in map(_tried, bytes(start[:_SAMPLE_BYTES]).splitlines()[:_SAMPLE_LINES])
+        if isinstance(record, dict)
+    ]
+    rows = JsonRows(_recognised(sample), iter(()))
+    is_flat = rows.wire_format.flatten is None
+    layouts = LineLayouts(rows.wire_format) if is_flat else None
+    shape = LineShape(rows.wire_format, sample) if is_flat else None
+
+    def batches() -> Iterator[Callable[[], TypedBatch]]:
+        yield _Lines(rows, layouts, shape, start)
+        for chunk in chunks:
+            yield _Lines(rows, layouts, shape, chunk)
+
+    rows.source = batches()
+    return rows
+
+
+def _tried(line: bytes) -> object:
+    try:
+        return loads(line.decode("utf-8"))
+    except ValueError:
+        return None
+
+
+def _chunks(stream: BinaryIO, start: bytes) -> Iterator[memoryview]:
+    """The stream in pieces that end with a line, each in a buffer of its own that is filled without copies."""
+    left: bytes | memoryview = start
+    while True:
+        buffer = bytearray(len(left) + CHUNK_BYTES)
+        view = memoryview(buffer)
+        view[: len(left)] = left
+        filled = _fill(stream, view, len(left))
+        is_last = filled < len(buffer)
+        whole = filled if is_last else buffer.rfind(b"\n", 0, filled) + 1
+        if whole:
+            yield view[:whole]
+        if is_last:
+            return
+        left = view[whole:filled]
+        if len(left) > _LONGEST_LINE:
+            raise InputFileError("expected one JSON object a line, found 64 MB without a line end")
+
+
+def _fill(stream: BinaryIO, view: memoryview, filled: int) -> int:
+    buffered: io.BufferedReader = stream  # type: ignore[assignment]
+    while filled < len(view) and (count := buffered.readinto(view[filled:])):
+        filled += count
+    return filled
+
+
+@dataclass(slots=True)
+class _Lines:
+    """A chunk of JSON lines waiting to be typed."""
+
+    rows: JsonRows
+    layouts: LineLayouts | None
+    shape: LineShape | None
+    chunk: memoryview
+
+    def __call__(self) -> TypedBatch:
+        cut = self.layouts.read(self.chunk) if self.layouts is not None else None
+        if cut is not None:
+            table, strange, shifts = cut
+            self.rows.strange.update(strange)
+            return cast(self.rows.wire_format, table, shifts)
+        read = self.shape.read(self.chunk) if self.shape is not None else None
+        if read is None or self.shape is None:
+            return self._exactly()()
+        table, strange, rounded = read
+        self.rows.strange.update(strange)
+        batch = cast(self.rows.wire_format, table, self.shape.shifts)
+        batch.noticed["rounded"] += rounded
+        return batch
+
+    def _exactly(self) -> _Records:
+        found: list[tuple[Mapping[str, object], Mapping[str, object]]] = []
+        broken: list[Reject] = []
+        for line in bytes(self.chunk).split(b"\n"):
+            if not line.strip():
+                continue
+            row = len(found) + len(broken) + 1
+            try:
+                record = loads(line.decode("utf-8"))
+                reason = "expected a JSON object on the line"
+            except UnicodeDecodeError:
+                record, reason = None, "expected UTF-8 text, found another encoding"
+            except json.JSONDecodeError as error:
+                record, reason = None, f"the line is not JSON ({error.msg} at character {error.pos + 1})"
+            if isinstance(record, dict):
+                found.append((record, {}))
+            else:
+                broken.append(Reject(row, None, line[:_VALUE_SHOWN].decode("utf-8", errors="replace"), reason))
+        return _Records(self.rows, tuple(found), tuple(broken))
+
+
+@dataclass(slots=True)
+class _Records:
+    """Parsed records waiting to be typed; `broken` rows stand between them."""
+
+    rows: JsonRows
+    found: tuple[tuple[Mapping[str, object], Mapping[str, object]], ...]
+    broken: tuple[Reject, ...]
+
+    def __call__(self) -> TypedBatch:
+        wire_format = self.rows.wire_format
+        if wire_format.flatten is None:
+            flat = [_flat(wire_format, record, self.rows.strange) for record, _ in self.found]
+        else:
+            flat = [row for record, around in self.found for row in wire_format.flatten(record, around)]
+        taken = {reject.row for reject in self.broken}
+        numbers = [row for row in range(1, len(flat) + len(taken) + 1) if row not in taken]
+        columns = {
+            column.name: pa.array([as_text(row.get(column.name)) for row in flat], pa.string())
+            for column in wire_format.columns
+        }
+        batch = cast(wire_format, pa.table({**columns, ROW: pa.array(numbers, pa.int64())}), {})
+        batch.rejects = [*self.broken, *batch.rejects]
+        batch.rows += len(self.broken)
+        return batch
+
+
+def _flat(wire_format: WireFormat, record: Mapping[str, object], strange: set[str]) -> dict[str, object]:
+    """A flat record by staging name; a fraction becomes a percentage, by the name it was sent under."""
+    row: dict[str, object] = {}
+    for key, value in record.items():
+        known = wire_format.spellings.get(normalised(key))
+        if known is None:
+            strange.add(key)
+            continue
+        column, shift = known
+        if row.get(column.name) in (None, ""):
+            row[column.name] = _moved(value, shift) if shift else value
+    return row
+
+
+def _moved(value: object, shift: int) -> object:
+    text = as_text(value)
+    if text is None:
+        return None
+    try:
+        return NumberText(parse_decimal(text, shift)[0])
+    except UnreadableError:
+        return text

@@ -1,0 +1,53 @@
+"""The pandera model of a format, derived from the same column table as the casts, and the check of a typed batch.
+
+Rows to be quarantined are out when a batch comes here: what fails now is a defect of the reader, never of a file.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandera.polars
+    import pyarrow as pa
+
+    from csp_pipeline.formats.columns import WireFormat
+
+POLARS_TYPES = {
+    "text": pl.String(),
+    "id": pl.String(),
+    "decimal": pl.Decimal(38, 18),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us"),
+    "boolean": pl.Boolean(),
+}
+
+
+@cache
+def model_of(kind: str) -> pandera.polars.DataFrameSchema:
+    """The pandera model of a kind: types of every figure, date and required column; required ones are never NULL."""
+    import pandera.polars as pa_polars  # noqa: PLC0415  (over a second)
+
+    from csp_pipeline.formats.recognition import FORMATS  # noqa: PLC0415  (formats name their own modules)
+
+    columns = {
+        column.name: pa_polars.Column(POLARS_TYPES[column.type], nullable=not column.required, required=True)
+        for column in FORMATS[kind].columns
+        if column.required or column.type not in ("text", "id")
+    }
+    return pa_polars.DataFrameSchema(columns, strict=True, name=kind)
+
+
+def check(wire_format: WireFormat, table: pa.Table) -> None:
+    """Check typed rows against the model of their kind; texts that may be blank are held by the Arrow schema.
+
+    Raises:
+        pandera.errors.SchemaError: when a column has another type, or a required one holds NULL.
+    """
+    model = model_of(wire_format.kind)
+    frame = pl.from_arrow(table.select(list(model.columns)))
+    if isinstance(frame, pl.DataFrame):
+        model.validate(frame)

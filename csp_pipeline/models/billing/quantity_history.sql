@@ -1,0 +1,152 @@
+-- The quantity of every subscription over time (RULES 8): the change log, else the snapshot, else the provider's lines.
+WITH log AS (
+    SELECT
+        id_key(customer_id) AS customer_id,
+        id_key(subscription_id) AS subscription_id,
+        changed_at,
+        cast(changed_at AS DATE) AS changed_on,
+        cast(quantity_before AS DECIMAL(38, 18)) AS quantity_before,
+        cast(quantity_after AS DECIMAL(38, 18)) AS quantity_after,
+        change_id
+    FROM partner_center.subscription_changes
+    WHERE quantity_after IS NOT NULL AND changed_at IS NOT NULL AND id_key(subscription_id) IS NOT NULL
+),
+
+-- Changes of one instant follow each other by their quantities: the first starts from what no other ends with.
+ordered AS (
+    SELECT
+        *,
+        coalesce(list_contains(list(quantity_after) OVER instant, quantity_before), FALSE) AS follows_another,
+        coalesce(list_contains(list(quantity_before) OVER instant, quantity_after), FALSE) AS is_followed
+    FROM log
+    WINDOW instant AS (PARTITION BY customer_id, subscription_id, changed_at)
+),
+
+by_day AS (
+    SELECT
+        customer_id,
+        subscription_id,
+        changed_on AS from_on,
+        arg_max(quantity_after, (changed_at, NOT is_followed, change_id)) AS quantity,
+        arg_max(quantity_after, (NOT is_followed, change_id)) FILTER (WHERE changed_at = changed_on) AS quantity_at_midnight,
+        arg_min(coalesce(quantity_before, quantity_after), (changed_at, follows_another, change_id)) AS quantity_before
+    FROM ordered
+    GROUP BY ALL
+),
+
+from_changes AS (
+    SELECT
+        customer_id,
+        subscription_id,
+        from_on,
+        coalesce(quantity_at_midnight, lag(quantity) OVER history, quantity_before) AS quantity_at_start,
+        quantity
+    FROM by_day
+    WINDOW history AS (PARTITION BY customer_id, subscription_id ORDER BY from_on)
+    UNION ALL
+    SELECT
+        customer_id,
+        subscription_id,
+        NULL,
+        arg_min(quantity_before, from_on),
+        arg_min(quantity_before, from_on)
+    FROM by_day
+    GROUP BY ALL
+),
+
+from_snapshot AS (
+    SELECT
+        id_key(customer_id) AS customer_id,
+        id_key(subscription_id) AS subscription_id,
+        NULL AS from_on,
+        cast(max(quantity) AS DECIMAL(38, 18)) AS quantity_at_start,
+        cast(max(quantity) AS DECIMAL(38, 18)) AS quantity
+    FROM partner_center.subscriptions
+    WHERE quantity IS NOT NULL AND snapshot_on IS NOT NULL
+    GROUP BY ALL
+),
+
+-- Provider lines that differ only in product or SKU count once; credits are money, not seats.
+seats AS (
+    SELECT DISTINCT
+        id_key(customer_id) AS customer_id,
+        id_key(subscription_id) AS subscription_id,
+        invoice_number,
+        charge_start_on,
+        greatest(coalesce(charge_end_on, charge_start_on), charge_start_on) AS charge_end_on,
+        lower(charge_type) AS charge_type,
+        billable_quantity AS quantity
+    FROM cost.invoice_lines
+    WHERE
+        subscription_id IS NOT NULL
+        AND charge_start_on IS NOT NULL
+        AND billable_quantity IS NOT NULL
+        AND product_family <> 'azure_plan'
+        AND lower(coalesce(charge_type, '')) <> 'customercredit'
+        AND coalesce(credit_reason_code, '') = ''
+),
+
+seat_starts AS (
+    SELECT DISTINCT
+        customer_id,
+        subscription_id,
+        charge_start_on AS from_on
+    FROM seats
+),
+
+covering AS (
+    SELECT
+        start.customer_id,
+        start.subscription_id,
+        start.from_on,
+        cast(sum(seat.quantity) AS DECIMAL(38, 18)) AS quantity,
+        bool_or(seat.charge_type = 'new' AND seat.charge_start_on = start.from_on) AS is_new
+    FROM seat_starts AS start
+    INNER JOIN seats AS seat
+        ON
+            start.customer_id = seat.customer_id
+            AND start.subscription_id = seat.subscription_id
+            AND start.from_on BETWEEN seat.charge_start_on AND seat.charge_end_on
+    GROUP BY ALL
+),
+
+from_provider_lines AS (
+    SELECT
+        customer_id,
+        subscription_id,
+        from_on,
+        quantity AS quantity_at_start,
+        quantity
+    FROM covering
+    UNION ALL
+    SELECT
+        customer_id,
+        subscription_id,
+        NULL,
+        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END,
+        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END
+    FROM covering
+    GROUP BY ALL
+)
+
+SELECT
+    *,
+    'changes' AS source
+FROM from_changes
+UNION ALL
+SELECT
+    *,
+    'snapshot' AS source
+FROM from_snapshot
+ANTI JOIN
+    from_changes
+    ON from_snapshot.customer_id = from_changes.customer_id AND from_snapshot.subscription_id = from_changes.subscription_id
+UNION ALL
+SELECT
+*,
+'provider_lines' AS source
+FROM from_provider_lines
+ANTI JOIN
+from_changes
+ON from_provider_lines.customer_id = from_changes.customer_id AND from_provider_lines.subscription_id = from_changes.subscription_id
+ANTI JOIN from_snapshot USING (customer_id, subscription_id)

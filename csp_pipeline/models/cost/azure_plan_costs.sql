@@ -1,0 +1,37 @@
+-- Net, earned and forgone credit from usage beside the billed amount carried down, per Azure subscription.
+WITH amounts AS (
+    SELECT
+        customer_id, subscription_id, entitlement_id,
+        net_amount,
+        pec_amount,
+        gross_amount,
+        pec_forgone_amount,
+        CAST(0 AS DECIMAL(38, 18)) AS billed_amount
+    FROM cost.usage_by_sku
+    WHERE billing_month = $billing_month AND currency = $currency
+    UNION ALL
+    SELECT
+        customer_id, subscription_id, entitlement_id,
+        CAST(0 AS DECIMAL(38, 18)) AS net_amount,
+        CAST(0 AS DECIMAL(38, 10)) AS pec_amount,
+        CAST(0 AS DECIMAL(38, 10)) AS gross_amount,
+        CAST(0 AS DECIMAL(38, 10)) AS pec_forgone_amount,
+        billed_amount
+    FROM cost.line_allocations
+    WHERE billing_month = $billing_month AND currency = $currency
+)
+
+SELECT
+    $billing_month AS billing_month,
+    FALSE AS is_estimate,
+    min(customer_id) AS customer_id,
+    min(subscription_id) AS subscription_id,
+    min(entitlement_id) AS entitlement_id,
+    $currency AS currency,
+    sum(net_amount) AS net_amount,
+    sum(pec_amount) AS pec_amount,
+    sum(gross_amount) AS gross_amount,
+    sum(pec_forgone_amount) AS pec_forgone_amount,
+    sum(billed_amount) AS billed_amount
+FROM amounts
+GROUP BY id_key(customer_id), id_key(subscription_id), id_key(entitlement_id)

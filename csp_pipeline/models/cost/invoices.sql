@@ -1,0 +1,73 @@
+-- One row per document of the provider: from its header, completed by the files that carry its lines.
+WITH parts AS (
+    SELECT
+        upper(trim(invoice_number)) AS number_key,
+        min(invoice_number) AS invoice_number,
+        kind,
+        currency,
+        lines_month,
+        sum(rows_staged) AS rows_staged,
+        sum(total_staged) AS total_staged
+    FROM meta.file_invoices
+    WHERE is_current AND kind IN ('reconciliation', 'daily_usage') AND coalesce(invoice_number, '') <> ''
+    GROUP BY number_key, kind, currency, lines_month
+),
+
+-- reconciliation files speak before usage files, then the larger number of rows, then the earlier month
+files AS (
+    SELECT
+        number_key,
+        min(invoice_number) AS invoice_number,
+        arg_min(lines_month, (kind <> 'reconciliation', -rows_staged, lines_month)) FILTER (WHERE lines_month IS NOT NULL) AS lines_month,
+        arg_min(currency, (kind <> 'reconciliation', -rows_staged, currency)) FILTER (WHERE currency IS NOT NULL) AS currency,
+        sum(total_staged) FILTER (WHERE kind = 'reconciliation') AS total_amount
+    FROM parts
+    GROUP BY number_key
+),
+
+headers AS (
+    SELECT
+        *,
+        upper(trim(invoice_number)) AS number_key
+    FROM staged_invoice_headers
+    WHERE coalesce(invoice_number, '') <> ''
+    QUALIFY row_number() OVER (PARTITION BY number_key ORDER BY invoice_date DESC, source_row DESC, file_sha256) = 1
+),
+
+amendments AS (
+    SELECT
+        upper(trim(amends_of)) AS number_key,
+        bool_or(regexp_replace(lower(document_type), '[^a-z]', '', 'g') = 'voidnote') AS is_voided,
+        bool_or(regexp_replace(lower(document_type), '[^a-z]', '', 'g') = 'invoice') AS is_replaced
+    FROM headers
+    WHERE coalesce(amends_of, '') <> '' AND upper(trim(amends_of)) <> number_key
+    GROUP BY ALL
+)
+
+SELECT
+    'microsoft' AS provider,
+    coalesce(headers.invoice_number, files.invoice_number) AS invoice_number,
+    headers.document_type,
+    coalesce(
+        strftime(headers.billing_period_start_date, '%Y-%m'), files.lines_month, strftime(headers.invoice_date, '%Y-%m')
+    ) AS billing_month,
+    headers.invoice_date AS issued_on,
+    headers.due_date AS due_on,
+    upper(coalesce(files.currency, headers.currency_code)) AS currency,
+    coalesce(headers.total_charges, files.total_amount) AS total_amount,
+    headers.tax_total AS tax_amount,
+    CASE
+        WHEN amendments.is_voided THEN 'voided'
+        WHEN amendments.is_replaced THEN 'replaced'
+        ELSE 'billed'
+    END AS state,
+    nullif(headers.amends_of, '') AS replaces_invoice_number,
+    headers.billing_period_start_date AS period_start_on,
+    headers.billing_period_end_date AS period_end_on,
+    CASE WHEN upper(coalesce(headers.currency_code, files.currency)) = upper(coalesce(files.currency, headers.currency_code))
+        THEN headers.total_charges
+    END AS header_amount,
+    files.invoice_number IS NOT NULL AS has_files
+FROM headers
+FULL JOIN files ON files.number_key = headers.number_key
+LEFT JOIN amendments ON amendments.number_key = coalesce(headers.number_key, files.number_key)

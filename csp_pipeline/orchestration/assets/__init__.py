@@ -1,0 +1,1 @@
+"""One module per group of the asset graph; each asset reads, calls a step, and says what it wrote."""

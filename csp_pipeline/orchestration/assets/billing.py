@@ -1,0 +1,65 @@
+"""The group billing: which contract line each cost feeds, and the draft invoices of each month."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from csp_pipeline.orchestration.assets.tables import (
+    keys_of,
+    quiet_beta_warnings,
+    results,
+    row_counts,
+    single_run,
+    table_spec,
+)
+from csp_pipeline.storage.warehouse import writing
+
+MATCHES = "billing.cost_matches"
+DRAFTED_FROM = (
+    "billing.contract_terms",
+    "billing.cost_bases",
+    "billing.cycles",
+    "billing.line_subscriptions",
+    "billing.quantity_history",
+    "reference.exchange_rates",
+    "reference.tax_rates",
+)
+
+
+def build(pool: str | None) -> list[dg.AssetsDefinition]:
+    """The assets of the group."""
+    drafted = tuple(key for key in keys_of("billing") if key != MATCHES)
+
+    @dg.multi_asset(
+        name="match_cost",
+        specs=[table_spec(MATCHES, group="billing", filled_from=["cost.invoice_lines"])],
+        required_resource_keys={"settings"},
+        pool=pool,
+    )
+    def cost_matches(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        """Find the contract line of every billed cost line."""
+        from csp_pipeline.steps.billing import build_cost_matches  # noqa: PLC0415  (heavy)
+
+        with writing(context.resources.settings.home) as connection:
+            build_cost_matches(connection)
+            yield from results(row_counts(connection, [MATCHES]))
+
+    with quiet_beta_warnings():
+
+        @dg.multi_asset(
+            name="draft_customer_invoices",
+            specs=[table_spec(key, group="billing", filled_from=DRAFTED_FROM) for key in drafted],
+            required_resource_keys={"settings"},
+            pool=pool,
+            backfill_policy=single_run(),
+        )
+        def drafts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+            """Draft the customer invoices of each month asked for."""
+            from csp_pipeline.steps.billing import draft_invoices  # noqa: PLC0415  (heavy)
+
+            settings, months = context.resources.settings, list(context.partition_keys)
+            with writing(settings.home) as connection:
+                draft_invoices(connection, settings, months)
+                yield from results(row_counts(connection, drafted, {"billing_month": months}))
+
+    return [cost_matches, drafts]

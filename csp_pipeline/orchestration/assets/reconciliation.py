@@ -1,0 +1,56 @@
+"""The group reconciliation: revenue against cost by service month, and the cause of every difference."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from csp_pipeline.orchestration.assets.tables import (
+    keys_of,
+    quiet_beta_warnings,
+    results,
+    row_counts,
+    single_run,
+    table_spec,
+)
+from csp_pipeline.storage.warehouse import writing
+
+RECONCILED_FROM = (
+    "billing.contract_terms",
+    "billing.cost_matches",
+    "billing.cycles",
+    "billing.invoice_lines",
+    "billing.invoices",
+    "cost.invoice_lines",
+    "cost.usage_by_sku",
+    "partner_center.customers",
+    "partner_center.subscription_changes",
+    "partner_center.subscriptions",
+    "reference.accounts",
+    "reference.currencies",
+    "reference.exchange_rates",
+    "reference.resolutions",
+)
+
+
+def build(pool: str | None) -> list[dg.AssetsDefinition]:
+    """The assets of the group."""
+    tables = keys_of("reconciliation")
+    with quiet_beta_warnings():
+
+        @dg.multi_asset(
+            name="reconcile_month",
+            specs=[table_spec(key, group="reconciliation", filled_from=RECONCILED_FROM) for key in tables],
+            required_resource_keys={"settings"},
+            pool=pool,
+            backfill_policy=single_run(),
+        )
+        def reconciled(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+            """Compare revenue with cost for each service month asked for."""
+            from csp_pipeline.steps.reconciliation import reconcile  # noqa: PLC0415  (heavy)
+
+            settings = context.resources.settings
+            with writing(settings.home) as connection:
+                reconcile(connection, settings, list(context.partition_keys))
+                yield from results(row_counts(connection, tables))
+
+    return [reconciled]

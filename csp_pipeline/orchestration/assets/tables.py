@@ -1,0 +1,130 @@
+"""Asset specs made from the catalogue: what every table asset has in common.
+
+What belongs here: key, description, column schema, kinds, owner, code version, partitions and the upstream tables named
+in a table's SELECT. How a table is filled does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from csp_pipeline import __version__
+from csp_pipeline.models.catalogue import Table, load_catalogue
+from csp_pipeline.orchestration.partitions import partitions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import duckdb
+
+OWNER = "team:finance-data"
+WRITER_POOL = "duckdb_writer"
+FILES = "meta.files"
+_TABLE_NAME = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_]+\.[a-z_]+|staged_[a-z_]+)\b")
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """The asset key of `schema.table`."""
+    return dg.AssetKey(table.split("."))
+
+
+def _columns(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column.name, column.type, f"{column.description} ({column.unit})" if column.unit else column.description)
+            for column in table.columns
+        ]
+    )
+
+
+def tables_read(select: str) -> set[str]:
+    """The catalogue tables that a SELECT reads; the views over staged files count as `meta.files`."""
+    known = load_catalogue()
+    read = {FILES if name.startswith("staged_") else name for name in _TABLE_NAME.findall(select)}
+    return {name for name in read if name in known}
+
+
+def _dependency(table: Table, upstream: str) -> dg.AssetDep:
+    """A table rests on the same partition of tables of its own schema, and on every partition of the others."""
+    other = load_catalogue()[upstream]
+    partitioned = partitions_of(other) is not None
+    mapping = dg.AllPartitionMapping() if partitioned and other.schema != table.schema else None
+    return dg.AssetDep(asset_key(upstream), partition_mapping=mapping)
+
+
+def table_spec(
+    key: str, *, group: str, upstream: Iterable[str] = (), filled_from: Iterable[str] = ()
+) -> dg.AssetSpec:
+    """The asset of one catalogue table.
+
+    Args:
+        key: `schema.table`.
+        group: the group it is shown in.
+        upstream: tables it is made from, beside those its SELECT names.
+        filled_from: tables it is made from if Python fills it.
+    """
+    table = load_catalogue()[key]
+    select = table.select() or ""
+    version = hashlib.sha256(select.encode()).hexdigest()[:12] if select else __version__
+    return dg.AssetSpec(
+        asset_key(key),
+        deps=[_dependency(table, name) for name in sorted({*upstream, *(tables_read(select) if select else filled_from)} - {key})],
+        description=f"{table.description.rstrip('.')}.\n\nGrain: {table.grain}.",
+        metadata={"dagster/column_schema": _columns(table), "dagster/table_name": f"csp.{key}"},
+        group_name=group,
+        code_version=version,
+        owners=[OWNER],
+        kinds={"duckdb", "sql" if select else "python"},
+        partitions_def=partitions_of(table),
+    )
+
+
+def keys_of(schema: str, partition: str | None = None) -> tuple[str, ...]:
+    """The catalogue keys of a schema, in its order, or those with one kind of partition."""
+    return tuple(
+        table.key
+        for table in load_catalogue().values()
+        if table.schema == schema and partition in {None, table.partition}
+    )
+
+
+def single_run() -> dg.BackfillPolicy:
+    """The policy that a range of partitions is made in one run; Dagster still calls it beta."""
+    return dg.BackfillPolicy.single_run()
+
+
+def quiet_beta_warnings() -> warnings.catch_warnings[None]:
+    """A context in which Dagster does not warn that backfill policies are beta."""
+    return warnings.catch_warnings(action="ignore", category=dg.BetaWarning)
+
+
+def row_counts(
+    connection: duckdb.DuckDBPyConnection, keys: Sequence[str], where: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, int]:
+    """Rows now in each table; of a table with partitions, those of the partitions given as column = values."""
+    counts = {}
+    for key in keys:
+        given = dict(where or {}) if load_catalogue()[key].partition != "none" else {}
+        condition = " AND ".join(f"list_contains(${column}, {column})" for column in given) or "TRUE"
+        found = connection.execute(f"SELECT count(*) FROM {key} WHERE {condition}", given).fetchone()
+        counts[key] = int(found[0]) if found else 0
+    return counts
+
+
+def results(counts: Mapping[str, int]) -> list[dg.MaterializeResult]:
+    """One materialisation per table, with its row count: of the partitions made, where a table has partitions."""
+    catalogue = load_catalogue()
+    return [
+        dg.MaterializeResult(
+            asset_key=asset_key(key),
+            metadata={
+                "dagster/row_count" if catalogue[key].partition == "none" else "dagster/partition_row_count": rows
+            },
+        )
+        for key, rows in counts.items()
+    ]

@@ -1,0 +1,88 @@
+"""Asset checks: the identities of the books, which block publishing, and the proof state, which only warns.
+
+What is checked is written in `quality/identities.py` and `cost.invoice_proof`; here it is shown to Dagster.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import duckdb
+
+from csp_pipeline.quality.identities import IDENTITIES, violations
+from csp_pipeline.steps.publish import prepare_audit
+from csp_pipeline.storage.warehouse import writing
+
+PROOF_CHECK = dg.AssetCheckSpec(
+    "invoices_are_proven",
+    asset=dg.AssetKey(["cost", "invoice_proof"]),
+    description="Every provider invoice is proven: header, lines, usage and rounding leave nothing over. "
+    "An invoice that is not is published all the same, marked, and blocks issuing of what is priced on its cost.",
+    blocking=False,
+)
+
+
+def proof_check_result(
+    connection: duckdb.DuckDBPyConnection, partitions: Sequence[tuple[str, str]]
+) -> dg.AssetCheckResult:
+    """The proof state of the invoices of some (billing month, currency) partitions, in one sentence."""
+    rows = connection.execute(
+        """
+        SELECT invoice_number, proof_state, unexplained_amount, currency
+        FROM cost.invoice_proof
+        WHERE list_contains($partitions, billing_month || '|' || currency)
+        ORDER BY abs(unexplained_amount) DESC NULLS FIRST, invoice_number
+        """,
+        {"partitions": [f"{month}|{currency}" for month, currency in partitions]},
+    ).fetchall()
+    open_ = [row for row in rows if row[1] != "proven"]
+    sentence = f"{len(rows) - len(open_)} of {len(rows)} invoices are proven"
+    if open_:
+        number, state, amount, currency = open_[0]
+        sentence += f"; the largest that is not is {number}: {state}, {amount:f} {currency} unexplained"
+    return dg.AssetCheckResult(
+        asset_key=PROOF_CHECK.asset_key,
+        check_name=PROOF_CHECK.name,
+        passed=not open_,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{sentence}.",
+        metadata={"invoices": len(rows), "not_proven": len(open_)},
+    )
+
+
+def build_identity_checks(pool: str | None) -> list[dg.AssetChecksDefinition]:
+    """The identities as blocking checks on the tables they are about, one step per schema, so that what is found wrong
+    in the files or in cost stops what is made from them."""
+    schemas = dict.fromkeys(identity.table.split(".")[0] for identity in IDENTITIES)
+    return [_audit(schema, pool) for schema in schemas]
+
+
+def _audit(schema: str, pool: str | None) -> dg.AssetChecksDefinition:
+    identities = [identity for identity in IDENTITIES if identity.table.startswith(f"{schema}.")]
+
+    @dg.multi_asset_check(
+        name=f"audit_{schema}",
+        specs=[
+            dg.AssetCheckSpec(
+                identity.name, asset=dg.AssetKey(identity.table.split(".")), description=identity.claim, blocking=True
+            )
+            for identity in identities
+        ],
+        required_resource_keys={"settings"},
+        pool=pool,
+    )
+    def audit(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        """Evaluate the identities of a schema on the working warehouse."""
+        home = context.resources.settings.home
+        with writing(home) as connection:
+            prepare_audit(connection, home)
+            for identity in identities:
+                found = violations(connection, identity)
+                yield dg.AssetCheckResult(
+                    asset_key=dg.AssetKey(identity.table.split(".")),
+                    check_name=identity.name,
+                    passed=not found,
+                    description=found[0] if found else identity.claim,
+                    metadata={"violations": len(found), "first_violations": "\n".join(found[:20])},
+                )
+
+    return audit

@@ -1,0 +1,71 @@
+"""The Dagster instance of a CSP_HOME: its folder, its `dagster.yaml`, and runs that a killed process left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from csp_pipeline.errors import CspError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from csp_pipeline.storage.home import Home
+
+_PROJECT = Path(__file__).resolve().parents[2]
+CONFIGURATION = _PROJECT / "dagster.yaml"
+WORKSPACE = _PROJECT / "workspace.yaml"
+COMMAND_TAG = "csp_pipeline/command"
+
+
+def dagster_home(home: Home) -> Path:
+    """The DAGSTER_HOME that belongs to a CSP_HOME, with the project's `dagster.yaml` in it.
+
+    A DAGSTER_HOME that the user has set (a team's, on Postgres) is left as it is.
+
+    Raises:
+        CspError: the project's `dagster.yaml` is not where it belongs.
+    """
+    chosen = os.environ.get("DAGSTER_HOME")
+    if chosen:
+        return Path(chosen)
+    folder = home.root / ".dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not CONFIGURATION.is_file():
+        raise CspError(f"{CONFIGURATION} is missing; run csp-pipeline from a clone of the project.")
+    shutil.copyfile(CONFIGURATION, folder / "dagster.yaml")
+    return folder
+
+
+@contextmanager
+def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of a CSP_HOME, with DAGSTER_HOME pointing at it meanwhile."""
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = str(dagster_home(home))
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+
+
+def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs of the command as failed whose process is gone.
+
+    The caller holds the lock of the home, so no other process of the command can be alive.
+
+    Returns:
+        How many there were.
+    """
+    started = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={COMMAND_TAG: "run"})
+    )
+    for run in started:
+        instance.report_run_failed(run, "The process that ran this was ended; the next run did its work again.")
+    return len(started)

@@ -1,0 +1,94 @@
+"""The jobs: one per stage of the pipeline, and the two that do a whole month.
+
+A stage's job can be started from the UI for any partition. `nightly_job` and `month_close` work through all stages as
+`csp-pipeline run` does, each stage as a run of its own, and skip what did not change.
+"""
+
+import dagster as dg
+
+from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
+from csp_pipeline.quality.identities import IDENTITIES
+
+INGEST, PREPARE, COST, MATCHES = "ingest", "prepare", "cost_partitions", "cost_matches"
+DRAFTS, RECONCILIATION, PUBLISH = "drafts", "reconciliation", "publish"
+
+
+def _tables(*keys: str) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(asset_key(key) for key in keys)).without_checks()
+
+
+def tables_of(step: str) -> tuple[str, ...]:
+    """The tables that a step of the stage `prepare` makes: those of a schema, or one table."""
+    return (step,) if "." in step else keys_of(step)
+
+
+def stage_jobs() -> dg.Definitions:
+    """One job per stage, in the order in which a month needs them, to be merged into a code location."""
+    proof_check = dg.AssetSelection.checks(
+        dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven")
+    )
+    identity_checks = dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(asset_key(identity.table), identity.name) for identity in IDENTITIES)
+    )
+    jobs = [
+        dg.define_asset_job(
+            INGEST,
+            _tables("meta.files", "meta.file_invoices", "meta.quarantine"),
+            description="Take what is new in the inbox: land, stage, quarantine.",
+        ),
+        dg.define_asset_job(
+            PREPARE,
+            _tables("cost.invoices", *keys_of("partner_center"), *keys_of("reference")),
+            description="Read the commercial terms, the customers and seats, and the provider's invoices.",
+        ),
+        dg.define_asset_job(
+            COST,
+            _tables(*keys_of("cost", "month_currency")) | proof_check,
+            description="Cost lines, usage, Azure plan cost, earned credit and proof of a month and currency.",
+        ),
+        dg.define_asset_job(
+            MATCHES, _tables("billing.cost_matches"), description="Find the contract line of every cost line."
+        ),
+        dg.define_asset_job(
+            DRAFTS,
+            _tables(*(key for key in keys_of("billing") if key != "billing.cost_matches")),
+            description="Draft the customer invoices of a month.",
+        ),
+        dg.define_asset_job(
+            RECONCILIATION,
+            _tables(*keys_of("reconciliation")),
+            description="Compare revenue with cost and name the cause of every difference.",
+        ),
+        dg.define_asset_job(
+            PUBLISH,
+            _tables("meta.runs", "meta.periods", "meta.tables", "meta.columns") | identity_checks,
+            description="Check the identities of the books, then swap the published copy.",
+        ),
+    ]
+    return dg.Definitions(jobs=jobs)
+
+
+@dg.op(
+    required_resource_keys={"settings", "on_progress"},
+    config_schema={
+        "month": dg.Field(str, default_value="", description="YYYY-MM; empty is the latest with provider documents.")
+    },
+)
+def work_through_month(context: dg.OpExecutionContext) -> None:
+    """Do every stage of a month, each as a run of its own, skipping what did not change."""
+    from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (imports the definitions, which import this)
+
+    outcome = run_month(context.resources.settings, context.op_config["month"] or None, on_progress=context.log.info)
+    context.log.info(f"Month {outcome.month}: published {outcome.published}.")
+
+
+@dg.job(description="The open month every night: what is new in the inbox, drafts, reconciliation, publication.")
+def nightly_job() -> None:
+    """The whole pipeline for the latest month."""
+    work_through_month()
+
+
+@dg.job(description="A month whose billed documents have arrived: cost, proof, drafts, reconciliation, publication.")
+def month_close() -> None:
+    """The whole pipeline for one month; issuing its invoices is a separate, explicit act."""
+    work_through_month()

@@ -1,0 +1,215 @@
+"""A whole month, stage after stage, each stage a Dagster run of its own in this process.
+
+What belongs here: the order of the stages and what is handed to Dagster. Which work is needed is decided by
+`steps/run.py`; what a stage does, by its job.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from csp_pipeline.errors import CspError
+from csp_pipeline.orchestration import jobs
+from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
+from csp_pipeline.orchestration.partitions import MONTHS, range_tags, register_currencies
+from csp_pipeline.steps import run as work
+from csp_pipeline.steps.publish import audit
+from csp_pipeline.storage.warehouse import exclusive, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    import duckdb
+
+    from csp_pipeline.settings import Settings
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        month: the month asked for, or the latest with provider documents; None when there is no document at all.
+        stages: the stages that had something to do.
+        published: the copy that readers open.
+    """
+
+    month: str | None
+    stages: tuple[str, ...]
+    published: Path
+
+
+@dataclass
+class _Month:
+    """The state of one run: the settings, the wiring, and what has been done so far."""
+
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    tell: Callable[[str], None]
+    stages: list[str] = field(default_factory=list)
+
+    def execute(self, job: str, *, tags: Mapping[str, str] | None = None, only: Iterable[str] | None = None) -> None:
+        """Run a stage's job in this process, for a range of partitions or a part of its tables."""
+        selection = [dg.AssetKey(key.split(".")) for key in only] if only is not None else None
+        self.definitions.resolve_job_def(job).execute_in_process(
+            run_config=_QUIET,
+            instance=self.instance,
+            tags={COMMAND_TAG: "run", **(tags or {})},
+            asset_selection=selection,
+        )
+        self.stages.append(job)
+
+
+def run_month(
+    settings: Settings, month: str | None, *, on_progress: Callable[[str], None], take_files: bool = True
+) -> Outcome:
+    """Bring the warehouse up to a month and publish it; work whose inputs did not change is skipped.
+
+    Args:
+        settings: where and how.
+        month: YYYY-MM; None is the latest month with provider documents.
+        on_progress: told one sentence at the start of each stage.
+        take_files: whether to look into the inbox first; a rebuild works from what was landed.
+
+    Raises:
+        IdentityBrokenError: an identity of the books does not hold; nothing was published.
+        CspError: the work could not be done; nothing was published.
+    """
+    from csp_pipeline.definitions import build_definitions  # noqa: PLC0415  (imports the jobs, which import this)
+
+    home = settings.home.create()
+    with exclusive(home, on_wait=on_progress), open_instance(home) as instance:
+        close_abandoned_runs(instance)
+        definitions = build_definitions(settings, writer_pool=None, resources={"on_progress": on_progress})
+        state = _Month(settings, definitions, instance, on_progress)
+        if take_files:
+            _take_files(state)
+        found = _prepare(state)
+        chosen = month or found
+        _cost(state)
+        _drafts_and_reconciliation(state, chosen)
+        _publish(state, chosen)
+        return Outcome(chosen, tuple(state.stages), home.published)
+
+
+def _take_files(state: _Month) -> None:
+    state.tell("Looking for new files in the inbox.")
+    state.execute(jobs.INGEST)
+
+
+def _prepare(state: _Month) -> str | None:
+    """Terms, customers and provider invoices; returns the latest month with provider documents."""
+    with writing(state.settings.home) as connection:
+        prints = work.prepare_fingerprints(connection, state.settings)
+        steps = [step for step, found in prints.items() if work.changed(connection, step, {"": found})]
+    if state.settings.commercial_url is not None and work.TERMS not in steps:
+        steps.append(work.TERMS)
+    if steps:
+        state.tell("Reading commercial terms, customers, seats and provider invoices.")
+        state.execute(jobs.PREPARE, only=[key for step in steps for key in jobs.tables_of(step)])
+    with writing(state.settings.home) as connection:
+        for step in steps:
+            work.record(connection, step, {"": prints[step]})
+        return work.latest_month(connection)
+
+
+def _cost(state: _Month) -> None:
+    with writing(state.settings.home) as connection:
+        prints = work.cost_fingerprints(connection, state.settings)
+        by_currency: dict[str, list[str]] = defaultdict(list)
+        for partition in work.changed(connection, work.COST, prints):
+            month, currency = partition.split("|")
+            by_currency[currency].append(month)
+    register_currencies(state.instance, by_currency)
+    for currency, months in sorted(by_currency.items()):
+        for span in work.consecutive(months):
+            state.tell(f"Computing and proving cost in {currency}, {_in_words(span)}.")
+            _refuse_unknown_months(span)
+            state.execute(jobs.COST, tags=range_tags(f"{span[0]}|{currency}", f"{span[-1]}|{currency}"))
+            partitions = [f"{month}|{currency}" for month in span]
+            with writing(state.settings.home) as connection:
+                work.record(connection, work.COST, {partition: prints[partition] for partition in partitions})
+
+
+def _drafts_and_reconciliation(state: _Month, month: str | None) -> None:
+    _stage(state, jobs.MATCHES, work.MATCHES, work.match_fingerprints, "Matching cost to contract lines.")
+    _stage(
+        state,
+        jobs.DRAFTS,
+        work.DRAFTS,
+        lambda connection, settings: work.draft_fingerprints(connection, settings, month),
+        "Drafting customer invoices",
+    )
+    _stage(
+        state,
+        jobs.RECONCILIATION,
+        work.RECONCILIATION,
+        work.reconciliation_fingerprints,
+        "Reconciling revenue with cost",
+    )
+
+
+def _stage(
+    state: _Month,
+    job: str,
+    step: str,
+    fingerprints: Callable[[duckdb.DuckDBPyConnection, Settings], Mapping[str, str]],
+    sentence: str,
+) -> None:
+    """Run a stage without partitions, or one whose partitions are months, where its fingerprints changed."""
+    with writing(state.settings.home) as connection:
+        prints = fingerprints(connection, state.settings)
+        partitions = work.changed(connection, step, prints)
+    if not partitions:
+        return
+    if partitions == [""]:
+        state.tell(sentence)
+        state.execute(job)
+    else:
+        months = work.months_between(partitions[0], partitions[-1])
+        state.tell(f"{sentence}, {_in_words(months)}.")
+        _refuse_unknown_months(months)
+        state.execute(job, tags=range_tags(months[0], months[-1]))
+    with writing(state.settings.home) as connection:
+        work.record(connection, step, {partition: prints[partition] for partition in partitions})
+
+
+def _publish(state: _Month, month: str | None) -> None:
+    home = state.settings.home
+    with writing(home) as connection:
+        prints = {"": work.publish_fingerprint(connection)}
+        changed = work.changed(connection, work.PUBLISH, prints)
+    if not changed and home.published.is_file():
+        state.tell("Nothing changed since the last publication.")
+        return
+    state.tell("Checking the identities of the books and publishing.")
+    try:
+        state.execute(jobs.PUBLISH)
+    except dg.DagsterError:
+        audit(state.settings)  # a blocking check failed: say which books do not tie out, and by how much
+        raise
+    with writing(home) as connection:
+        work.record(connection, work.PUBLISH, prints)
+
+
+def _refuse_unknown_months(months: list[str]) -> None:
+    """Stop at a month that no partition exists for: a document dated far off would otherwise be half processed."""
+    known = MONTHS.get_partition_keys()
+    unknown = [month for month in months if not known[0] <= month <= known[-1]]
+    if unknown:
+        raise CspError(
+            f"Month {unknown[0]} is outside {known[0]} to {known[-1]}, the months this version works with; "
+            "look for a provider document or contract line with a wrong date."
+        )
+
+
+def _in_words(months: list[str]) -> str:
+    return months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"

@@ -1,0 +1,1 @@
+"""Quality: what is put aside, and the identities that must hold before anything is published."""

@@ -1,0 +1,26 @@
+-- The totals of a provider invoice's lines sum to those of its staged files, in the files that are current.
+WITH files AS (
+    SELECT
+        upper(invoice_number) AS invoice_number,
+        sum(total_staged) AS total
+    FROM meta.file_invoices
+    WHERE kind = 'reconciliation' AND is_current
+    GROUP BY ALL
+),
+
+lines AS (
+    SELECT
+        upper(invoice_number) AS invoice_number,
+        sum(total_amount) AS total
+    FROM cost.invoice_lines
+    GROUP BY ALL
+)
+
+SELECT
+    coalesce(files.invoice_number, lines.invoice_number) AS subject,
+    coalesce(files.total, 0) || ' in the files' AS expected,
+    coalesce(lines.total, 0) || ' in cost.invoice_lines' AS found
+FROM files
+FULL JOIN lines ON files.invoice_number = lines.invoice_number
+WHERE coalesce(files.total, 0) <> coalesce(lines.total, 0)
+ORDER BY abs(coalesce(files.total, 0) - coalesce(lines.total, 0)) DESC, subject

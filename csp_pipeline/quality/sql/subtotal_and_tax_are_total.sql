@@ -1,0 +1,18 @@
+-- Where a file says that subtotal and tax make the total, the cost line says so too.
+WITH staged AS (
+    SELECT
+        file_sha256,
+        source_file,
+        source_row
+    FROM staged_reconciliation
+    WHERE subtotal + tax_total = total
+)
+
+SELECT
+    lines.line_id || ' (' || lines.source_file || ', row ' || lines.source_row || ')' AS subject,
+    lines.subtotal_amount || ' + ' || lines.tax_amount || ' ' || lines.currency AS expected,
+    CAST(lines.total_amount AS VARCHAR) AS found
+FROM cost.invoice_lines AS lines
+SEMI JOIN staged ON lines.source_file = staged.source_file AND lines.source_row = staged.source_row
+WHERE lines.subtotal_amount + lines.tax_amount IS DISTINCT FROM lines.total_amount
+ORDER BY abs(lines.subtotal_amount + lines.tax_amount - lines.total_amount) DESC, subject

@@ -1,0 +1,198 @@
+"""`expected.json`: what the pipeline must find in the generated files, worked out from the facts.
+
+Amounts are text with every digit that matters. Proof figures follow RULES 6, credit RULES 5, drafts RULES 9; the
+pipeline's own code is never asked.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from csp_pipeline.sandbox.anomalies import planted_entries
+from csp_pipeline.sandbox.catalogue import AZURE_PLAN_PRODUCT_ID
+from csp_pipeline.sandbox.drafts import draft_charges
+from csp_pipeline.sandbox.facts import plain, round_fraction
+from csp_pipeline.sandbox.usage import BILLING_SCALE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from csp_pipeline.sandbox.documents import Document
+    from csp_pipeline.sandbox.drafts import Charge
+    from csp_pipeline.sandbox.facts import SeatChange
+    from csp_pipeline.sandbox.scenario import Scenario
+
+Json = dict[str, "Any"]
+SIX_DECIMALS = Decimal("0.000001")
+
+
+def write_expected(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange], path: Path) -> int:
+    """Write the expected totals of a scenario.
+
+    Args:
+        scenario: The facts.
+        documents: The provider invoices, already written.
+        changes: The licence change log.
+        path: The file to write.
+
+    Returns:
+        The number of planted differences.
+    """
+    charges = draft_charges(scenario, documents, changes)
+    planted = planted_entries(scenario, documents, charges)
+    expected: Json = {
+        "settings": _settings(scenario, documents),
+        "rows": _row_counts(scenario, documents, changes),
+        "invoices": [_invoice(document) for document in documents],
+        "cost": [_cost(document) for document in documents],
+        "azure_plan_costs": [row for document in documents for row in _plan_costs(document)],
+        "drafts": _drafts(charges),
+        "revenue_by_currency": _by_currency((charge.line.currency, charge.amount) for charge in charges),
+        "cost_by_currency": _by_currency((document.currency.code, document.subtotal) for document in documents),
+        "planted": planted,
+        "planted_amount_tolerance": "0.000001",
+    }
+    path.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(planted)
+
+
+def _settings(scenario: Scenario, documents: Sequence[Document]) -> Json:
+    return {
+        "seed": scenario.seed,
+        "months": list(scenario.months),
+        "currencies": [currency.code for currency in scenario.currencies],
+        "customers": len(scenario.customers),
+        "usage_rows": sum(document.usage_rows for document in documents),
+        "billing_starts_on": scenario.starts_on.isoformat(),
+        "pec_credit_lag_months": 0,
+    }
+
+
+def _row_counts(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange]) -> Json:
+    return {
+        "reconciliation": sum(len(document.lines) for document in documents),
+        "daily_usage": sum(document.usage_rows for document in documents),
+        "invoice_headers": len(documents),
+        "subscription_changes": len(changes),
+        "audit_records": len(changes),
+        "customers": len(scenario.customers),
+        "subscriptions": sum(seats.is_listed for seats in scenario.seats) + len(scenario.plans),
+        "agreements": sum(customer.agreed_on is not None for customer in scenario.customers),
+        "accounts": len(scenario.accounts),
+        "account_tenants": len(scenario.tenants),
+        "contract_lines": len(scenario.contract_lines),
+    }
+
+
+def _net_units(document: Document) -> int:
+    return sum(sum(usage.net.values()) for usage in document.usage)
+
+
+def _usage_subtotal(document: Document) -> Decimal:
+    return sum((line.subtotal for usage in document.usage for line, _ in usage.lines), Decimal(0))
+
+
+def _units(units: int) -> str:
+    return plain(Decimal(units).scaleb(-BILLING_SCALE))
+
+
+def _invoice(document: Document) -> Json:
+    """Header, lines, usage and the rounding the published formula leaves; the generator's rows carry no other error.
+
+    Every usage row is within the wire's own noise of pricing amount x FX, so rounding is what the lines' truncation
+    leaves between their subtotals and the sum of net amounts.
+    """
+    in_usage = _usage_subtotal(document)
+    usage = Decimal(_net_units(document)).scaleb(-BILLING_SCALE)
+    return {
+        "invoice_number": document.number,
+        "billing_month": document.month,
+        "currency": document.currency.code,
+        "wire_form": document.form.name,
+        "header_amount": plain(document.total),
+        "lines_amount": plain(document.subtotal + document.line_tax),
+        "lines_tax_amount": plain(document.line_tax),
+        "document_tax_amount": plain(document.document_tax),
+        "subtotal_amount": plain(document.subtotal),
+        "daily_usage_amount": plain(usage),
+        "not_in_daily_usage_amount": plain(document.subtotal - in_usage),
+        "rounding_amount": plain(in_usage - usage),
+        "bounded_amount": "0",
+        "unexplained_amount": "0",
+        "matched_lines_percent": "100" if any(usage.lines for usage in document.usage) else None,
+        "proof_state": "proven",
+        "lines": len(document.lines),
+        "usage_rows": document.usage_rows,
+    }
+
+
+def _cost(document: Document) -> Json:
+    credits_on_plans = sum(
+        (
+            line.subtotal
+            for line, _ in document.lines
+            if line.product_id == AZURE_PLAN_PRODUCT_ID and line.charge_type == "customerCredit"
+        ),
+        Decimal(0),
+    )
+    return {
+        "billing_month": document.month,
+        "currency": document.currency.code,
+        "subtotal_amount": plain(document.subtotal),
+        "net_amount": _units(_net_units(document)),
+        "pec_amount": _units(sum(sum(usage.earned.values()) for usage in document.usage)),
+        "pec_forgone_amount": _units(sum(sum(usage.forgone.values()) for usage in document.usage)),
+        "azure_billed_amount": plain(_usage_subtotal(document) + credits_on_plans),
+    }
+
+
+def _plan_costs(document: Document) -> list[Json]:
+    """Net usage and credit by Azure subscription, with the exact share of the billed lines rounded to six decimals."""
+    rows: list[Json] = []
+    for usage in document.usage:
+        billed = usage.billed_by_entitlement()
+        for entitlement_id in sorted(usage.net):
+            share = billed.get(entitlement_id, Fraction(0))
+            rows.append(
+                {
+                    "billing_month": document.month,
+                    "currency": document.currency.code,
+                    "customer_id": usage.plan.customer.customer_id,
+                    "subscription_id": usage.plan.subscription_id,
+                    "entitlement_id": entitlement_id,
+                    "net_amount": _units(usage.net[entitlement_id]),
+                    "pec_amount": _units(usage.earned[entitlement_id]),
+                    "pec_forgone_amount": _units(usage.forgone[entitlement_id]),
+                    "billed_amount_rounded": plain(round_fraction(share, SIX_DECIMALS)),
+                }
+            )
+    return rows
+
+
+def _drafts(charges: Iterable[Charge]) -> list[Json]:
+    sums: dict[tuple[str, str, str], list[Decimal]] = {}
+    for charge in charges:
+        key = (charge.line.account_id, charge.invoice_month, charge.line.currency)
+        sums.setdefault(key, []).append(charge.amount)
+    return [
+        {
+            "account_id": account_id,
+            "billing_month": month,
+            "currency": currency,
+            "net_amount": plain(sum(amounts, Decimal(0))),
+            "lines": len(amounts),
+        }
+        for (account_id, month, currency), amounts in sorted(sums.items())
+    ]
+
+
+def _by_currency(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, str]:
+    sums: dict[str, Decimal] = {}
+    for currency, amount in amounts:
+        sums[currency] = sums.get(currency, Decimal(0)) + amount
+    return {currency: plain(total) for currency, total in sorted(sums.items())}

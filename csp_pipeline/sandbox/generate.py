@@ -1,0 +1,156 @@
+"""Write a made-up partner as inbox files, commercial terms and `expected.json`.
+
+The one public entry of the generator. Everything is written to a folder beside the result first and moved at the end,
+so a run that was killed leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from csp_pipeline.errors import UsageError
+from csp_pipeline.sandbox import commercial, partner_center
+from csp_pipeline.sandbox.catalogue import CURRENCIES
+from csp_pipeline.sandbox.documents import plan_documents, write_document
+from csp_pipeline.sandbox.expected import write_expected
+from csp_pipeline.sandbox.scenario import build
+from csp_pipeline.sandbox.seats import change_log, provider_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from csp_pipeline.sandbox.facts import ReconLine, SeatChange
+    from csp_pipeline.sandbox.scenario import Scenario
+
+PARTIAL_FOLDER = ".generate-partial"
+MONTH_PATTERN = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+MONTHS_AT_MOST = 24
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What was written where."""
+
+    out: Path
+    files: tuple[str, ...]
+    invoices: int
+    reconciliation_lines: int
+    usage_rows: int
+    planted: int
+
+
+def generate(  # noqa: PLR0913  (each argument is one choice with a default)
+    out: Path,
+    *,
+    customers: int = 12,
+    usage_rows: int = 20_000,
+    months: tuple[str, str] = ("2026-07", "2026-09"),
+    currencies: Sequence[str] = ("EUR", "USD", "JPY"),
+    seed: int = 1,
+) -> GenerateReport:
+    """Write a seeded scenario in Microsoft's formats; the same arguments give the same bytes.
+
+    Args:
+        out: Folder that gets `inbox/`, `commercial/` and `expected.json` (the layout of CSP_HOME).
+        customers: Customer tenants; the first dozen carry the special cases and planted anomalies.
+        usage_rows: Daily rated usage rows, all months together.
+        months: First and last billing month, `YYYY-MM`.
+        currencies: Billing currencies; each has one invoice a month.
+        seed: Draws identifiers and quantities.
+
+    Returns:
+        Counts and file names.
+
+    Raises:
+        UsageError: An argument makes no sense, or `out` already holds files.
+    """
+    _check(out, customers, usage_rows, months, currencies)
+    unfinished = out / PARTIAL_FOLDER
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    for folder in ("inbox", "commercial"):
+        (unfinished / folder).mkdir(parents=True)
+    scenario = build(customers, usage_rows, months, currencies, seed)
+    seat_lines = _seat_lines(scenario)
+    changes = _changes(scenario)
+    documents = plan_documents(scenario)
+    for document in documents:
+        write_document(scenario, document, seat_lines, unfinished / "inbox")
+    documents = [document for document in documents if document.lines]
+    partner_center.write_all(scenario, documents, changes, unfinished / "inbox")
+    commercial.write_all(scenario, changes, unfinished / "commercial")
+    planted = write_expected(scenario, documents, changes, unfinished / "expected.json")
+    return GenerateReport(
+        out=out,
+        files=_move_into_place(unfinished, out),
+        invoices=len(documents),
+        reconciliation_lines=sum(len(document.lines) for document in documents),
+        usage_rows=sum(document.usage_rows for document in documents),
+        planted=planted,
+    )
+
+
+def _check(out: Path, customers: int, usage_rows: int, months: tuple[str, str], currencies: Sequence[str]) -> None:
+    first, last = months
+    for month in months:
+        if not MONTH_PATTERN.fullmatch(month):
+            raise UsageError(f"the months must be given as YYYY-MM..YYYY-MM, but {month!r} is not a month")
+    if first > last:
+        raise UsageError(f"the first month {first} is after the last month {last}: give the earlier one first")
+    if (int(last[:4]) - int(first[:4])) * 12 + int(last[5:]) - int(first[5:]) >= MONTHS_AT_MOST:
+        raise UsageError(f"{first}..{last} is more than {MONTHS_AT_MOST} months: give a shorter span")
+    _check_currencies(currencies)
+    if customers < len(currencies):
+        raise UsageError(
+            f"{customers} customers cannot fill invoices in {len(currencies)} currencies: give at least as many"
+        )
+    if usage_rows < 0:
+        raise UsageError(f"the number of usage rows must not be negative, but it is {usage_rows}")
+    taken = [path for name in ("inbox", "commercial") if (path := out / name).is_dir() and any(path.iterdir())]
+    taken += [path for path in (out / "expected.json",) if path.exists()]
+    if taken or (out.exists() and not out.is_dir()):
+        found = taken[0] if taken else out
+        raise UsageError(
+            f"{found} already exists: generate writes into an empty folder only, so choose another or remove it"
+        )
+
+
+def _check_currencies(currencies: Sequence[str]) -> None:
+    if not currencies:
+        raise UsageError("no currency was given: name at least one, such as EUR")
+    for code in currencies:
+        if code not in CURRENCIES:
+            raise UsageError(f"unknown currency {code!r}: choose from {', '.join(sorted(CURRENCIES))}")
+    if len(set(currencies)) < len(currencies):
+        raise UsageError(f"a currency is named twice in {','.join(currencies)}: name each one once")
+
+
+def _seat_lines(scenario: Scenario) -> list[ReconLine]:
+    """All provider lines that are not usage, of all invoices."""
+    lines = list(scenario.extra_lines)
+    for seats in scenario.seats:
+        lines += provider_lines(seats, scenario.months, partial(scenario.fx, seats.customer.currency), scenario.source)
+    return lines
+
+
+def _changes(scenario: Scenario) -> list[SeatChange]:
+    """The whole change log, oldest first."""
+    rows = [row for seats in scenario.seats for row in change_log(seats, scenario.months, scenario.source)]
+    return sorted(rows, key=lambda row: (row.changed_at, row.change_id))
+
+
+def _move_into_place(unfinished: Path, out: Path) -> tuple[str, ...]:
+    """Rename whole folders, the inbox last: until it is there, nobody takes the partner for complete."""
+    written = sorted(path.relative_to(unfinished).as_posix() for path in unfinished.rglob("*") if path.is_file())
+    (unfinished / "expected.json").replace(out / "expected.json")
+    for folder in ("commercial", "inbox"):
+        if (out / folder).exists():
+            (out / folder).rmdir()
+        (unfinished / folder).rename(out / folder)
+    unfinished.rmdir()
+    return tuple(written)

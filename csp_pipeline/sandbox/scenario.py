@@ -1,0 +1,194 @@
+"""Who the made-up partner's customers are and what each of them stands for.
+
+`build` draws customers, accounts, contract lines, subscriptions and Azure plans from a seed. The first customers each
+play a part (`PARTS`), so that every kind of charge and every planted anomaly is there; further ones are ordinary.
+Nothing is priced or written here.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from csp_pipeline.sandbox import deals, parts
+from csp_pipeline.sandbox.azure import add_resources
+from csp_pipeline.sandbox.catalogue import COMPANIES, CURRENCIES, Currency
+from csp_pipeline.sandbox.dates import day_of, first_day, last_day, months_through, shift
+from csp_pipeline.sandbox.facts import Account, ContractLine, Customer, Seats, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from csp_pipeline.sandbox.azure import AzurePlan
+    from csp_pipeline.sandbox.facts import Planted, ReconLine
+
+UNSIGNED_EVERY, UNSIGNED_AT = 13, 5
+
+
+@dataclass
+class Scenario:
+    """All facts of one made-up partner."""
+
+    seed: int
+    months: tuple[str, ...]
+    currencies: tuple[Currency, ...]
+    partner_id: str
+    source: random.Random
+    customers: list[Customer] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    tenants: list[tuple[str, str]] = field(default_factory=list)
+    contract_lines: list[ContractLine] = field(default_factory=list)
+    seats: list[Seats] = field(default_factory=list)
+    plans: list[AzurePlan] = field(default_factory=list)
+    extra_lines: list[ReconLine] = field(default_factory=list)
+    planted: list[Planted] = field(default_factory=list)
+
+    def fx(self, currency: Currency, month: str) -> Decimal:
+        """The rate from US dollars to a billing currency on the invoice of a month, with nine decimals."""
+        if currency.code == "USD":
+            return Decimal(1)
+        phase = sum(ord(letter) * 7**place for place, letter in enumerate(currency.code))
+        drift = Decimal((int(month[5:]) * 37 + phase) % 23 - 11) / 1000
+        return (currency.per_usd * (1 + drift)).quantize(Decimal("1E-9"))
+
+    def rate(self, from_currency: str, to_currency: str, month: str) -> Decimal:
+        """The partner's own exchange rate of a service month (`exchange_rates`), with six decimals."""
+        usd = self.fx(CURRENCIES[from_currency], month)
+        return (self.fx(CURRENCIES[to_currency], month) / usd).quantize(Decimal("1E-6"))
+
+    def month(self, number: int) -> str:
+        """The month of this number, or the last one in a shorter scenario."""
+        return self.months[min(number, len(self.months) - 1)]
+
+    def day(self, number: int, day: int) -> date:
+        """A day of the month of this number."""
+        return day_of(self.month(number), day)
+
+    @property
+    def starts_on(self) -> date:
+        """First day of the first month: where billing begins."""
+        return first_day(self.months[0])
+
+    @property
+    def ends_on(self) -> date:
+        """Last day of the last month."""
+        return last_day(self.months[-1])
+
+    def before(self, months: int, day: int) -> date:
+        """A day some months before the first month."""
+        return day_of(shift(self.months[0], -months), day)
+
+    def new_id(self) -> str:
+        """The next GUID."""
+        return new_id(self.source)
+
+    def contract(self, line: ContractLine) -> ContractLine:
+        """Add a contract line and give it its number."""
+        self.contract_lines.append(line)
+        return line
+
+    def account_currency(self, account_id: str) -> str:
+        """The currency in which an account is billed."""
+        return next(account.currency for account in self.accounts if account.account_id == account_id)
+
+    def next_line_id(self) -> str:
+        """The id of the next contract line."""
+        return f"CL-{len(self.contract_lines) + 1:04d}"
+
+
+def build(customers: int, usage_rows: int, months: tuple[str, str], currencies: Sequence[str], seed: int) -> Scenario:
+    """Draw a scenario.
+
+    Args:
+        customers: Number of customer tenants.
+        usage_rows: Number of daily usage rows in all months together.
+        months: First and last month.
+        currencies: Billing currencies, each with an invoice a month.
+        seed: Same seed, same facts.
+
+    Returns:
+        The facts, with resources for exactly `usage_rows` rows.
+    """
+    source = random.Random(seed)  # noqa: S311  (a scenario, not a secret)
+    scenario = Scenario(
+        seed=seed,
+        months=months_through(*months),
+        currencies=tuple(CURRENCIES[code] for code in currencies),
+        partner_id=new_id(source),
+        source=source,
+    )
+    for number in range(customers):
+        customer = _customer(scenario, number)
+        play = parts.PARTS[number] if number < len(parts.PARTS) else parts.ordinary
+        play(scenario, customer)
+    _share_rows(scenario, usage_rows)
+    return scenario
+
+
+def _customer(scenario: Scenario, number: int) -> Customer:
+    name = COMPANIES[number % len(COMPANIES)]
+    if number >= len(COMPANIES):
+        name += f" {number // len(COMPANIES) + 1}"
+    domain = name.lower().replace(" & ", "-").replace(" ", "-") + f"-{number + 1}.example.com"
+    currency = scenario.currencies[number % len(scenario.currencies)]
+    customer = Customer(
+        customer_id=scenario.new_id(),
+        name=name,
+        domain=domain,
+        currency=currency,
+        account_id="" if number == parts.UNMAPPED_NUMBER else f"A-{1001 + number}",
+        mpn_id="5357564",
+        reseller_mpn_id="0" if number % 3 else "4649221",
+        agreed_on=None if number % UNSIGNED_EVERY == UNSIGNED_AT else scenario.before(20 + number, 1 + number % 28),
+    )
+    scenario.customers.append(customer)
+    if number == parts.SECOND_TENANT_NUMBER:
+        return _into_first_account(scenario, customer)
+    if customer.account_id:
+        billed_in = deals.foreign_currency(currency) if number == parts.FOREIGN_NUMBER else currency.code
+        scenario.accounts.append(
+            Account(
+                account_id=customer.account_id,
+                name=name,
+                country=currency.country,
+                currency=billed_in,
+                tax_rate_id=f"{currency.country}-standard",
+                payment_terms_days=(14, 30, 30, 60)[number % 4],
+            )
+        )
+        scenario.tenants.append((customer.account_id, customer.customer_id))
+    return customer
+
+
+def _into_first_account(scenario: Scenario, customer: Customer) -> Customer:
+    """Make a customer the second tenant of the first account, in that account's market."""
+    first = scenario.customers[0]
+    second = Customer(
+        customer.customer_id,
+        first.name,
+        customer.domain,
+        first.currency,
+        first.account_id,
+        customer.mpn_id,
+        first.reseller_mpn_id,
+        first.agreed_on,
+    )
+    scenario.customers[-1] = second
+    scenario.tenants.append((first.account_id, second.customer_id))
+    return second
+
+
+def _share_rows(scenario: Scenario, usage_rows: int) -> None:
+    """Give every plan resources in proportion to its weight; the last plan takes what is left."""
+    days = (scenario.ends_on - scenario.starts_on).days + 1
+    weights = sum(plan.weight for plan in scenario.plans)
+    left = usage_rows
+    for plan in scenario.plans:
+        is_last = plan is scenario.plans[-1]
+        rows = left if is_last else min(left, usage_rows * plan.weight // weights // days * days)
+        its_source = random.Random(f"{scenario.seed}/{plan.subscription_id}")  # noqa: S311  (a scenario, not a secret)
+        add_resources(plan, rows, days, its_source)
+        left -= rows

@@ -1,0 +1,169 @@
+"""The facts that charges are made of, read out of the warehouse as the frozen values that `domain/` understands.
+
+What belongs here: queries and the making of values. No rule: what a blank cell means stands in
+`models/billing/contract_terms.sql`, what is charged in `domain/charges`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar
+from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
+from csp_pipeline.domain.documents import TaxRate, TaxRates
+from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from csp_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ContractTerms:
+    """A row of billing.contract_terms: the line that is charged, and what its invoice lines carry along."""
+
+    line: ContractLine
+    account_id: str
+    customer_id: str | None
+    subscription_id: str | None
+    name: str
+    unit_name: str
+    currency: str
+    fixed_quantity: Decimal | None
+    tax_rate_id: str | None
+    tax_category: str | None
+
+
+def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
+    """The day billing begins: the setting, else the first day of the first month with a provider invoice (RULES 9.6).
+
+    Returns:
+        The day, or None when there is neither.
+    """
+    if settings.billing_starts_on is not None:
+        return settings.billing_starts_on
+    row = con.execute("SELECT min(billing_month) FROM cost.invoices").fetchone()
+    return date.fromisoformat(f"{row[0]}-01") if row and row[0] else None
+
+
+def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
+    """The contract lines that are charged, by contract_line_id."""
+    cursor = con.cursor().execute(
+        """
+        SELECT
+            contract_line_id, pricing_model, starts_on, ends_on, anchor_day, months_per_cycle, decimals, billing_timing,
+            is_prorated, unit_price, discount_percent, markup_percent, discount_ends_on, account_id, customer_id, subscription_id, name,
+            unit_name, currency, CASE WHEN quantity_source = 'fixed' THEN quantity END, tax_rate_id, tax_category
+        FROM billing.contract_terms
+        ORDER BY contract_line_id
+        """
+    )
+    calendars: dict[tuple[date, date | None, int, int], CycleCalendar] = {}
+    while rows := cursor.fetchmany(10_000):
+        for row in rows:
+            contract_line_id, model, starts_on, ends_on, anchor_day, months, decimals, timing, is_prorated, *others = (
+                row
+            )
+            key = (starts_on, ends_on, anchor_day, months)
+            if key not in calendars:
+                calendars[key] = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months)
+            prices, rest = others[:4], others[4:]
+            line = ContractLine(contract_line_id, model, calendars[key], decimals, timing, is_prorated, *prices)
+            yield ContractTerms(line, *rest)
+
+
+def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory]:
+    """The quantity over time of each per-unit contract line that follows subscriptions, by contract_line_id."""
+    parts: defaultdict[str, list[QuantityHistory]] = defaultdict(list)
+    cursor = con.cursor().execute(
+        """
+        SELECT line.contract_line_id, line.customer_id, line.subscription_id, past.from_on, past.quantity_at_start, past.quantity
+        FROM billing.line_subscriptions AS line
+        INNER JOIN billing.quantity_history AS past USING (customer_id, subscription_id)
+        ORDER BY 1, 2, 3, past.from_on NULLS FIRST
+        """
+    )
+    key: tuple[str, str, str] | None = None
+    opening, changes = ZERO, list[DayQuantity]()
+    while rows := cursor.fetchmany(10_000):
+        for line_id, customer_id, subscription_id, day, at_start, at_end in rows:
+            if key is not None and key != (line_id, customer_id, subscription_id):
+                parts[key[0]].append(QuantityHistory(opening, tuple(changes)))
+            if day is None:
+                opening, changes = at_end, []
+            else:
+                changes.append(DayQuantity(day, at_start, at_end))
+            key = (line_id, customer_id, subscription_id)
+    if key is not None:
+        parts[key[0]].append(QuantityHistory(opening, tuple(changes)))
+    return {line_id: sum_of(histories) for line_id, histories in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class BaseAmount:
+    """A row of billing.cost_bases."""
+
+    cost_currency: str
+    rate_month: str
+    amount: Decimal
+    is_estimate: bool
+
+
+def read_cost_bases(con: duckdb.DuckDBPyConnection, months: list[str]) -> dict[tuple[str, str], list[BaseAmount]]:
+    """The cost that cost-plus lines take, by contract_line_id and service month."""
+    bases: defaultdict[tuple[str, str], list[BaseAmount]] = defaultdict(list)
+    rows = con.execute(
+        """
+        SELECT contract_line_id, service_month, cost_currency, rate_month, base_amount, is_estimate
+        FROM billing.cost_bases
+        WHERE list_contains($months, service_month)
+        ORDER BY ALL
+        """,
+        {"months": months},
+    ).fetchall()
+    for line_id, month, *base in rows:
+        bases[line_id, month].append(BaseAmount(*base))
+    return dict(bases)
+
+
+Rates = Mapping[tuple[str, str, str], Decimal]
+
+
+def read_exchange_rates(con: duckdb.DuckDBPyConnection) -> Rates:
+    """Exchange rates above 0 by month, from and to currency."""
+    rows = con.execute(
+        "SELECT rate_month, from_currency, to_currency, rate FROM reference.exchange_rates WHERE rate > 0"
+    ).fetchall()
+    return {(month, source, target): rate for month, source, target, rate in rows}
+
+
+def convertible(base: BaseAmount, currency: str, rates: Rates) -> CostBase | None:
+    """A cost base with its rate into a currency: 1, the month's direct rate, else the inverse one; None without any."""
+    if base.cost_currency == currency:
+        return CostBase(base.amount, is_estimate=base.is_estimate)
+    direct = rates.get((base.rate_month, base.cost_currency, currency))
+    if direct is not None:
+        return CostBase(base.amount, direct, ONE, base.is_estimate)
+    inverse = rates.get((base.rate_month, currency, base.cost_currency))
+    return None if inverse is None else CostBase(base.amount, ONE, inverse, base.is_estimate)
+
+
+def read_tax_rates(con: duckdb.DuckDBPyConnection) -> TaxRates:
+    """Tax rates by tax rate id and category ('' for none), the latest first."""
+    rates: defaultdict[tuple[str, str], list[TaxRate]] = defaultdict(list)
+    rows = con.execute(
+        """
+        SELECT tax_rate_id, coalesce(tax_category, ''), rate_percent, valid_from, valid_to
+        FROM reference.tax_rates
+        ORDER BY tax_rate_id, tax_category, valid_from DESC NULLS LAST
+        """
+    ).fetchall()
+    for tax_rate_id, category, *rate in rows:
+        rates[tax_rate_id, category].append(TaxRate(*rate))
+    return dict(rates)

@@ -1,0 +1,244 @@
+"""Ingest: what is new in the inbox is landed and staged; nothing that was ingested before is touched.
+
+What belongs here: the order of the work and what is told about it. A file that is refused never stops another one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.recognition import UnrecognisedFileError
+from csp_pipeline.sources.inbox import InboxFile, is_archive, look, take, take_members
+from csp_pipeline.storage.durable import remove_unfinished
+from csp_pipeline.storage.file_catalogue import create_staged_views, load_file_catalogue
+from csp_pipeline.storage.landing import LandedFile, read_scans, write_scan
+from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest
+from csp_pipeline.storage.warehouse import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from csp_pipeline.storage.home import Home
+
+__all__ = ["IngestReport", "IngestedFile", "create_staged_views", "land_and_stage", "load_file_catalogue", "restage"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """What became of a file: `status` as in `meta.files`, row counts, and a sentence if there is one."""
+
+    name: str
+    sha256: str
+    kind: str | None
+    status: str
+    rows_total: int
+    rows_staged: int
+    rows_quarantined: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What a look into the inbox found.
+
+    Attributes:
+        scan_number: the manifest written, or None when nothing was new.
+        files: what was new, archives and their members included.
+        unchanged: how many files of the inbox were known by their content.
+        waiting: known files still in the inbox that were refused or not recognised, with their sentence.
+    """
+
+    scan_number: int | None
+    files: tuple[IngestedFile, ...]
+    unchanged: int
+    waiting: tuple[IngestedFile, ...]
+
+
+def _silent(_message: str) -> None:
+    return
+
+
+def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> IngestReport:
+    """Land and stage every file of the inbox whose content is new.
+
+    Args:
+        home: the folders.
+        on_progress: told one sentence per file.
+
+    Returns:
+        What was found. Run again without news, it writes nothing.
+    """
+    with exclusive(home, on_wait=on_progress):
+        for folder in (home.landing, home.staging, home.quarantine):
+            remove_unfinished(folder)
+        scans = read_scans(home)
+        ingested = {file.sha256: file for scan in reversed(scans) for file in scan.files}
+        _restore(home, ingested.values(), on_progress)
+        found = look(home)
+        landed = _land(home, [file for file in found if file.sha256 not in ingested], set(ingested))
+        settled = _stage_scan(home, landed, on_progress)
+        number = (scans[-1].number if scans else 0) + 1
+        recorded = [one for one in settled if one.file.sha256]
+        if recorded:
+            write_scan(home, number, [one.file for one in recorded])
+        return IngestReport(
+            number if recorded else None,
+            tuple(one.told() for one in settled),
+            sum(file.sha256 in ingested for file in found),
+            tuple(_waiting(found, ingested)),
+        )
+
+
+def restage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> IngestReport:
+    """Delete staging and make it again from landing, scan by scan; manifests stay as they are.
+
+    Args:
+        home: the folders.
+        on_progress: told one sentence per file.
+
+    Returns:
+        What became of each file; the same rows as before, and files that an earlier version could not read.
+    """
+    with exclusive(home, on_wait=on_progress):
+        clear(home)
+        scans = read_scans(home)
+        told: list[IngestedFile] = []
+        for scan in scans:
+            again = [file for file in scan.files if file.status not in ("archive", "known")]
+            told += [one.told() for one in _stage_scan(home, [_Settled(file) for file in again], on_progress)]
+        return IngestReport(scans[-1].number if scans else None, tuple(told), 0, ())
+
+
+@dataclass(slots=True)
+class _Settled:
+    """A file on its way: what a manifest will say of it, and its sidecar once it is staged."""
+
+    file: LandedFile
+    sidecar: Mapping[str, object] = field(default_factory=dict)
+    is_settled: bool = False
+
+    def settle(self, status: str, message: str, kind: str | None = None) -> None:
+        self.file = self.file.settled(status, kind, message)  # type: ignore[arg-type]
+        self.is_settled = True
+
+    def told(self) -> IngestedFile:
+        counts = [int(str(self.sidecar.get(name, 0))) for name in ("rows_total", "rows_staged", "rows_quarantined")]
+        file = self.file
+        return IngestedFile(
+            file.name, file.sha256, file.kind, file.status, counts[0], counts[1], counts[2], file.message
+        )
+
+
+def _land(home: Home, new: Sequence[InboxFile], known: set[str]) -> list[_Settled]:
+    """Land files and the members of archives; the same content counts once."""
+    landed: list[_Settled] = []
+    for file in new:
+        if file.sha256 in known:
+            continue
+        one = _Settled(LandedFile(file.name, "", 0))
+        landed.append(one)
+        try:
+            one.file = take(home, file)
+            known.add(file.sha256)
+            if not is_archive(home, one.file):
+                continue
+            members = take_members(home, one.file)
+        except InputFileError as refusal:
+            one.settle("refused", str(refusal))
+            continue
+        fresh = {member.sha256: member for member in reversed(members) if member.sha256 not in known}
+        landed += [_Settled(member) for member in members if fresh.get(member.sha256) is member]
+        known.update(fresh)
+        one.settle("archive", f"{len(members)} files, {len(members) - len(fresh)} of them known")
+    return landed
+
+
+def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[str], None]) -> list[_Settled]:
+    """Stage the files of one scan; they are parts of one version, so an invoice has one currency across them."""
+    earlier = {_likeness(sidecar): sha256 for sha256, sidecar in read_sidecars(home).items()}
+    for one in landed:
+        if not one.is_settled:
+            _stage_one(home, one, {})
+            _discard_repeated(home, one, earlier)
+        on_progress(_sentence(one.told()))
+    expected = _expected_currencies(one.sidecar for one in landed)
+    for one in landed:
+        mixed = {invoice: currency for (kind, invoice), currency in expected.items() if kind == one.file.kind}
+        if any(_has_other(one.sidecar, invoice, currency) for invoice, currency in mixed.items()):
+            _stage_one(home, one, mixed)
+            on_progress(_sentence(one.told()))
+    return list(landed)
+
+
+def _stage_one(home: Home, one: _Settled, currencies: Mapping[str, str]) -> None:
+    try:
+        one.sidecar = stage(home, one.file, currencies)
+    except UnrecognisedFileError as reason:
+        one.settle("unrecognised", str(reason))
+    except InputFileError as refusal:
+        one.settle("refused", str(refusal))
+    else:
+        one.settle("staged", str(one.sidecar["message"]), str(one.sidecar["kind"]))
+
+
+def _discard_repeated(home: Home, one: _Settled, earlier: dict[str, str]) -> None:
+    """The same rows packed in another way (once plain, once in gzip) are the same content and count once."""
+    if one.file.status != "staged":
+        return
+    same = earlier.setdefault(_likeness(one.sidecar), one.file.sha256)
+    if same == one.file.sha256 or unpacked_digest(home, same) != unpacked_digest(home, one.file.sha256):
+        return
+    discard(home, str(one.sidecar["kind"]), one.file.sha256)
+    one.settle("known", f"it holds the same as the file with SHA-256 {same}, which is ingested", one.file.kind)
+    one.sidecar = {}
+
+
+def _likeness(sidecar: Mapping[str, object]) -> str:
+    """What two files of the same content have in common without reading them again."""
+    return json.dumps([sidecar[name] for name in ("kind", "rows_total", "rows_quarantined", "invoices")])
+
+
+def _invoices(sidecar: Mapping[str, object]) -> Iterable[Mapping[str, object]]:
+    held = sidecar.get("invoices")
+    return held if isinstance(held, list) else ()
+
+
+def _expected_currencies(sidecars: Iterable[Mapping[str, object]]) -> dict[tuple[str, str], str]:
+    """The currency of most rows of each (kind, invoice) that has more than one, ties to the first by name."""
+    rows: dict[tuple[str, str], Counter[str]] = {}
+    for sidecar in sidecars:
+        for invoice in _invoices(sidecar):
+            counted = invoice["currencies"]
+            key = (str(sidecar["kind"]), str(invoice["invoice_number"]))
+            rows.setdefault(key, Counter()).update(counted if isinstance(counted, dict) else {})
+    return {key: min(most, key=lambda one: (-most[one], one)) for key, most in rows.items() if len(most) > 1}
+
+
+def _has_other(sidecar: Mapping[str, object], invoice: str, currency: str) -> bool:
+    held = next((one["currencies"] for one in _invoices(sidecar) if one["invoice_number"] == invoice), {})
+    return any(other != currency for other in held) if isinstance(held, dict) else False
+
+
+def _restore(home: Home, ingested: Iterable[LandedFile], on_progress: Callable[[str], None]) -> None:
+    """Stage again what a manifest says is staged but whose sidecar is gone."""
+    sidecars = read_sidecars(home)
+    if any(file.status == "staged" and file.sha256 not in sidecars for file in ingested):
+        restage(home, on_progress=on_progress)
+
+
+def _waiting(found: Iterable[InboxFile], ingested: Mapping[str, LandedFile]) -> Iterable[IngestedFile]:
+    for file in found:
+        known = ingested.get(file.sha256)
+        if known is not None and known.status in ("refused", "unrecognised"):
+            yield IngestedFile(file.name, known.sha256, known.kind, known.status, 0, 0, 0, known.message)
+
+
+def _sentence(file: IngestedFile) -> str:
+    if file.status == "staged":
+        said = f"{file.name}: {file.kind}, {file.rows_staged} rows"
+        return f"{said}; {file.message}" if file.message else said
+    return f"{file.name}: {file.status}: {file.message}"

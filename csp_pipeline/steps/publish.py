@@ -1,0 +1,134 @@
+"""Publishing: the identities are checked, the data dictionary is filled, and a finished copy takes the old one's place.
+
+What belongs here: the order write, audit, publish, and the rows of `meta.periods`, `meta.tables`, `meta.columns` and
+`meta.runs`. What the identities are is in `quality/identities.py`; how a file is swapped, in `storage/publishing.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from csp_pipeline import __version__
+from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.quality.identities import read_footers, require_all
+from csp_pipeline.steps.ingest import create_staged_views
+from csp_pipeline.steps.run import months_between, publish_fingerprint
+from csp_pipeline.storage.publishing import swap
+from csp_pipeline.storage.warehouse import exclusive, writing
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from csp_pipeline.settings import Settings
+    from csp_pipeline.storage.home import Home
+
+
+def prepare_audit(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Make what the identities read beside the warehouse: the staged rows, and what their Parquet footers say."""
+    create_staged_views(connection, home)
+    read_footers(connection, home.staging)
+
+
+def audit(settings: Settings) -> None:
+    """Evaluate the identities on the working warehouse.
+
+    Raises:
+        IdentityBrokenError: an identity does not hold.
+    """
+    with writing(settings.home) as connection:
+        prepare_audit(connection, settings.home)
+        require_all(connection)
+
+
+def publish(settings: Settings, *, now: datetime | None = None) -> None:
+    """Audit the warehouse and publish it.
+
+    Args:
+        settings: the home whose warehouse is published.
+        now: the time written into `meta.runs`; the clock's when None.
+
+    Raises:
+        IdentityBrokenError: an identity does not hold; the published copy stays as it was.
+    """
+    home = settings.home
+    with exclusive(home):
+        with writing(home) as connection:
+            prepare_audit(connection, home)
+            require_all(connection)
+            fill_dictionary(connection)
+            _fill_periods(connection)
+            _record_publication(connection, now or datetime.now(UTC))
+            _count_rows(connection)
+            connection.execute("CHECKPOINT")
+        swap(home.warehouse, home.published)
+
+
+def fill_dictionary(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the catalogue into `meta.tables` and `meta.columns`; rows are counted separately, last."""
+    tables, columns = [], []
+    for table in load_catalogue().values():
+        tables.append((table.schema, table.name, table.description, table.grain))
+        columns += [
+            (table.schema, table.name, column.name, ordinal, column.type, column.description, column.unit, column.source)
+            for ordinal, column in enumerate(table.columns, start=1)
+        ]
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM meta.tables")
+    connection.executemany("INSERT INTO meta.tables VALUES (?, ?, ?, ?, NULL)", tables)
+    connection.execute("DELETE FROM meta.columns")
+    connection.executemany("INSERT INTO meta.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?)", columns)
+    connection.execute("COMMIT")
+
+
+def _fill_periods(connection: duckdb.DuckDBPyConnection) -> None:
+    found = connection.execute("SELECT min(billing_month), max(billing_month) FROM cost.invoices").fetchone()
+    months = months_between(*found) if found and found[0] else []
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM meta.periods")
+    connection.execute("INSERT INTO meta.periods SELECT unnest($months::VARCHAR[]), 'open', NULL", {"months": months})
+    connection.execute("COMMIT")
+
+
+def _record_publication(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Add this publication to `meta.runs`; one of the same facts, left by a killed process, is replaced."""
+    found = publish_fingerprint(connection)
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM meta.runs WHERE fingerprint = ?", [found])
+    connection.execute(
+        """
+        INSERT INTO meta.runs BY NAME
+        WITH publication AS (
+            SELECT
+                $run_id AS run_id,
+                CAST($published_at AS TIMESTAMP) AS published_at,
+                (SELECT max(billing_month) FROM billing.invoices) AS billing_month,
+                $version AS version,
+                $fingerprint AS fingerprint
+        )
+
+        SELECT
+            publication.*,
+            files.source_file,
+            files.file_sha256,
+            files.rows_total,
+            files.rows_quarantined
+        FROM publication
+        LEFT JOIN meta.files ON files.status = 'staged'
+        """,
+        {
+            "run_id": f"{now:%Y%m%dT%H%M%SZ}-{found[:8]}",
+            "published_at": now.replace(tzinfo=None),
+            "version": __version__,
+            "fingerprint": found,
+        },
+    )
+    connection.execute("COMMIT")
+
+
+def _count_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    for key, table in load_catalogue().items():
+        connection.execute(
+            f"UPDATE meta.tables SET row_count = (SELECT count(*) FROM {key}) WHERE schema_name = ? AND table_name = ?",
+            [table.schema, table.name],
+        )

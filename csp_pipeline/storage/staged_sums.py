@@ -1,0 +1,142 @@
+"""What a staged file adds up to, per invoice: rows and amounts of the file, staged, and put aside.
+
+What belongs here: the sums that the identity "rows in = rows staged + rows quarantined" and its twin for amounts
+rest on. They are taken batch by batch, so that a file of any size needs no more memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from csp_pipeline.formats.casting import Reject
+    from csp_pipeline.formats.columns import WireFormat
+
+_MONTHS = 12
+
+
+@dataclass(slots=True)
+class InvoiceSums:
+    """The sums of one invoice in one file; amounts in the invoice's currency."""
+
+    rows_staged: int = 0
+    rows_quarantined: int = 0
+    amount_staged: Decimal = Decimal(0)
+    amount_quarantined: Decimal = Decimal(0)
+    tax_staged: Decimal = Decimal(0)
+    total_staged: Decimal = Decimal(0)
+    currencies: Counter[str] = field(default_factory=Counter)
+    months: Counter[str] = field(default_factory=Counter)
+
+    def stored(self, invoice: str) -> dict[str, object]:
+        """As the sidecar keeps it: decimals as text, the most frequent currency and month, ties to the first."""
+        return {
+            "invoice_number": invoice,
+            "currency": _most(self.currencies),
+            "lines_month": _most(self.months),
+            "rows_staged": self.rows_staged,
+            "rows_quarantined": self.rows_quarantined,
+            "amount_file": _text(self.amount_staged + self.amount_quarantined),
+            "amount_staged": _text(self.amount_staged),
+            "amount_quarantined": _text(self.amount_quarantined),
+            "tax_staged": _text(self.tax_staged),
+            "total_staged": _text(self.total_staged),
+            "currencies": dict(sorted(self.currencies.items())),
+        }
+
+
+@dataclass(slots=True)
+class Sums:
+    """The sums of one batch, or of a file when batches are added up."""
+
+    invoices: dict[str, InvoiceSums] = field(default_factory=dict)
+
+    def of(self, invoice: str) -> InvoiceSums:
+        """The sums of an invoice, new when it was not met yet."""
+        return self.invoices.setdefault(invoice, InvoiceSums())
+
+    def add(self, other: Sums) -> None:
+        """Add another batch."""
+        for invoice, more in other.invoices.items():
+            sums = self.of(invoice)
+            sums.rows_staged += more.rows_staged
+            sums.amount_staged += more.amount_staged
+            sums.amount_quarantined += more.amount_quarantined
+            sums.tax_staged += more.tax_staged
+            sums.total_staged += more.total_staged
+            sums.currencies.update(more.currencies)
+            sums.months.update(more.months)
+
+    def count_rejected(self, rejects: Iterable[Reject]) -> int:
+        """Count the rows put aside, each once, by invoice; returns those that name no invoice."""
+        rows: dict[int, str | None] = {}
+        for reject in rejects:
+            rows[reject.row] = rows.get(reject.row) or reject.invoice
+        for invoice in rows.values():
+            if invoice is not None:
+                self.of(invoice).rows_quarantined += 1
+        return sum(invoice is None for invoice in rows.values())
+
+
+def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
+    """The sums of one batch.
+
+    Args:
+        wire_format: names the columns that carry invoice, currency and money.
+        sound: rows to be staged.
+        aside: rows put aside, as far as they could be read.
+
+    Returns:
+        The sums by invoice; empty for kinds without invoices.
+    """
+    sums = Sums()
+    if wire_format.invoice is None or wire_format.currency is None or wire_format.amount is None:
+        return sums
+    money = {"amount_staged": wire_format.amount, "tax_staged": wire_format.tax, "total_staged": wire_format.total}
+    for row in _grouped(sound, wire_format.invoice, wire_format.currency, money):
+        one = sums.of(row["invoice"])
+        one.rows_staged += row["rows"]
+        one.currencies[row["key"]] += row["rows"]
+        for name in money:
+            setattr(one, name, getattr(one, name) + (row[name] or 0))
+    for row in _grouped(aside, wire_format.invoice, wire_format.currency, {"amount": wire_format.amount}):
+        if row["invoice"] is not None:
+            sums.of(row["invoice"]).amount_quarantined += row["amount"] or 0
+    if wire_format.start is not None:
+        _count_months(sums, sound, wire_format.invoice, wire_format.start)
+    return sums
+
+
+def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | None]) -> list[dict[str, Any]]:
+    columns = {"invoice": table[invoice], "key": table[key]}
+    columns |= {name: table[column] for name, column in money.items() if column is not None}
+    wanted = [(name, "sum") for name, column in money.items() if column is not None]
+    grouped = pa.table(columns).group_by(["invoice", "key"], use_threads=False).aggregate([*wanted, ([], "count_all")])
+    names = {f"{name}_sum": name for name in money} | {"count_all": "rows"}
+    rows = grouped.rename_columns([names.get(name, name) for name in grouped.column_names]).to_pylist()
+    return [{**dict.fromkeys(money), **row} for row in rows]
+
+
+def _count_months(sums: Sums, sound: pa.Table, invoice: str, start: str) -> None:
+    month = pc.add(pc.multiply(pc.year(sound[start]), _MONTHS), pc.subtract(pc.month(sound[start]), 1))
+    grouped = pa.table({"invoice": sound[invoice], "month": month}).group_by(["invoice", "month"], use_threads=False)
+    for row in grouped.aggregate([([], "count_all")]).to_pylist():
+        if row["month"] is not None:
+            year, place = divmod(row["month"], _MONTHS)
+            sums.of(row["invoice"]).months[f"{year:04d}-{place + 1:02d}"] += row["count_all"]
+
+
+def _most(counted: Counter[str]) -> str | None:
+    return min(counted, key=lambda key: (-counted[key], key)) if counted else None
+
+
+def _text(amount: Decimal) -> str:
+    return format(amount, "f")

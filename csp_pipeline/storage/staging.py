@@ -1,0 +1,280 @@
+"""Staging: one typed Parquet file per landed file, with a sidecar that is written last and makes it count.
+
+What belongs here: the way from a landed file to Parquet, sidecar and quarantine list, batch by batch on two threads.
+What a value means belongs to `formats`; which file is current to `file_catalogue`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, schema_of
+from csp_pipeline.formats.opening import open_rows
+from csp_pipeline.formats.recognition import UnrecognisedFileError
+from csp_pipeline.formats.schema import check
+from csp_pipeline.formats.unpacking import in_words, open_text
+from csp_pipeline.storage import quarantine
+from csp_pipeline.storage.durable import durable, write_text
+from csp_pipeline.storage.landing import file_path
+from csp_pipeline.storage.staged_sums import Sums, sums_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from csp_pipeline.formats.columns import WireFormat
+    from csp_pipeline.storage.home import Home
+    from csp_pipeline.storage.landing import LandedFile
+
+WORKERS = 2
+_ROW_GROUP = 65_536
+_NOTICES = {
+    "rounded": "{count} figures had more than 18 decimals and were rounded half away from zero",
+    "short_sku": "{count} rows have a SKU id like '1' where '0001' was sent: a spreadsheet took leading zeros away",
+    "zero_price": "{count} rows have prices of 0 beside an amount that is not 0: a spreadsheet may have cut the prices",
+}
+_UNKNOWN_SHOWN = 8
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A batch ready to be written."""
+
+    sound: pa.Table
+    rejects: list[Reject]
+    rows: int
+    noticed: Counter[str]
+    sums: Sums
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a file adds up to so far."""
+
+    rows: int = 0
+    staged: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    noticed: Counter[str] = field(default_factory=Counter)
+    sums: Sums = field(default_factory=Sums)
+
+    def add(self, batch: _Prepared) -> None:
+        self.rows += batch.rows
+        self.staged += batch.sound.num_rows
+        self.rejects += batch.rejects
+        self.noticed += batch.noticed
+        self.sums.add(batch.sums)
+
+
+def parquet_path(home: Home, kind: str, sha256: str) -> Path:
+    """Where the typed rows of a file are."""
+    return home.staging / kind / f"{sha256}.parquet"
+
+
+def sidecar_path(home: Home, kind: str, sha256: str) -> Path:
+    """Where it is said what the typed rows of a file add up to."""
+    return home.staging / kind / f"{sha256}.json"
+
+
+def quarantine_path(home: Home, sha256: str) -> Path:
+    """Where the rows of a file that could not be read are listed."""
+    return home.quarantine / f"{sha256}.csv"
+
+
+def read_sidecars(home: Home) -> dict[str, dict[str, object]]:
+    """Every sidecar by the hash of its file: the files whose staging is complete."""
+    found = sorted(home.staging.glob("*/*.json")) if home.staging.is_dir() else []
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in found}
+
+
+def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = None) -> dict[str, object]:
+    """Read a landed file into staging.
+
+    Args:
+        home: the folders.
+        file: the file; its bytes are in landing.
+        currencies: the currency of an invoice, for invoices found in more than one; other rows are put aside.
+
+    Returns:
+        The sidecar: kind, rows, sums per invoice and a message.
+
+    Raises:
+        UnrecognisedFileError: when the file is of no kind this version reads.
+        InputFileError: when the file is refused whole.
+    """
+    with open_text(file_path(home, file.sha256)) as stream:
+        rows = open_rows(stream)
+        wire_format = rows.wire_format
+        tally = _Tally()
+        works = (
+            _Preparing(wire_format, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches())
+        )
+        with durable(parquet_path(home, wire_format.kind, file.sha256)) as unfinished, in_words():
+            with _writer(unfinished, wire_format) as writer:
+                _write_all(writer, file, works, tally, by_batch=rows.is_numbered_by_batch)
+            if not tally.rows:
+                raise InputFileError("expected rows below the header, found none; export the file again")
+            tally.rejects = quarantine.name_invoices(tally.rejects, sorted(tally.sums.invoices))
+            quarantine.write(quarantine_path(home, file.sha256), file.name, tally.rejects)
+    sidecar = _sidecar(wire_format, file, tally, rows.unknown)
+    write_text(
+        sidecar_path(home, wire_format.kind, file.sha256), json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n"
+    )
+    return sidecar
+
+
+def discard(home: Home, kind: str, sha256: str) -> None:
+    """Take a file out of staging; the sidecar goes first, so that it never stands for less than all rows."""
+    for path in (sidecar_path(home, kind, sha256), parquet_path(home, kind, sha256), quarantine_path(home, sha256)):
+        path.unlink(missing_ok=True)
+
+
+def unpacked_digest(home: Home, sha256: str) -> str:
+    """The SHA-256 of a landed file's text, however it is packed."""
+    hashed = hashlib.sha256()
+    with open_text(file_path(home, sha256)) as stream:
+        while block := stream.read(1 << 20):
+            hashed.update(block)
+    return hashed.hexdigest()
+
+
+def clear(home: Home) -> None:
+    """Delete everything that can be made again from landing."""
+    for folder in (home.staging, home.quarantine):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass(slots=True)
+class _Preparing:
+    """A batch to be typed, parted, checked and summed, on a worker thread."""
+
+    wire_format: WireFormat
+    work: Callable[[], TypedBatch]
+    currencies: Mapping[str, str]
+    is_first: bool
+
+    def __call__(self) -> _Prepared:
+        batch = self.work()
+        if self.is_first:
+            _refuse_unbilled(self.wire_format, batch)
+        quarantine.reject_other_currencies(self.wire_format, batch, self.currencies)
+        sound, aside, rejects = quarantine.split(self.wire_format, batch)
+        check(self.wire_format, sound)
+        sums = sums_of(self.wire_format, sound, aside)
+        return _Prepared(sound, rejects, batch.rows, batch.noticed, sums)
+
+
+def _in_order(works: Iterator[_Preparing]) -> Iterator[_Prepared]:
+    """Do the works on a few threads, a few ahead, and give the results in order."""
+    waiting: deque[Future[_Prepared]] = deque()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
+        try:
+            for work in works:
+                waiting.append(pool.submit(work))
+                if len(waiting) > WORKERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for left in waiting:
+                left.cancel()
+
+
+def _writer(path: Path, wire_format: WireFormat) -> pq.ParquetWriter:
+    schema = schema_of(wire_format)
+    constants = [pa.field(name, pa.dictionary(pa.int8(), pa.string())) for name in ("source_file", "file_sha256")]
+    schema = pa.schema([*list(schema)[:-1], *constants, schema.field(ROW)])
+    texts = [column.name for column in schema if not pa.types.is_decimal(column.type) and column.name != ROW]
+    summed = [name for name in (wire_format.invoice, wire_format.currency) if name]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=texts,
+        write_statistics=[*summed, ROW],
+        store_schema=False,
+    )
+
+
+def _write_all(
+    writer: pq.ParquetWriter, file: LandedFile, works: Iterator[_Preparing], tally: _Tally, *, by_batch: bool
+) -> None:
+    held: list[pa.Table] = []
+    for prepared in _in_order(works):
+        batch = _moved(prepared, tally.rows) if by_batch and tally.rows else prepared
+        tally.add(batch)
+        held.append(batch.sound)
+        if sum(table.num_rows for table in held) >= _ROW_GROUP:
+            _write(writer, file, held)
+            held = []
+    if held:
+        _write(writer, file, held)
+
+
+def _write(writer: pq.ParquetWriter, file: LandedFile, held: list[pa.Table]) -> None:
+    table = pa.concat_tables(held)
+    if not table.num_rows:
+        return
+    place = pa.nulls(table.num_rows, pa.int8()).fill_null(0)
+    named = [pa.DictionaryArray.from_arrays(place, pa.array([value])) for value in (file.name, file.sha256)]
+    columns = [*table.columns[:-1], *named, table.columns[-1]]
+    writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema), row_group_size=2 * _ROW_GROUP)
+
+
+def _moved(batch: _Prepared, by: int) -> _Prepared:
+    """The batch with rows numbered within the file instead of within the batch."""
+    numbers = pc.add(batch.sound[ROW], pa.scalar(by, pa.int64()))
+    batch.sound = batch.sound.set_column(batch.sound.num_columns - 1, ROW, numbers)
+    batch.rejects = [replace(reject, row=reject.row + by) for reject in batch.rejects]
+    return batch
+
+
+def _refuse_unbilled(wire_format: WireFormat, batch: TypedBatch) -> None:
+    """Rows of an open month name no invoice: estimates, which this version does not read."""
+    if wire_format.invoice is None or not batch.table.num_rows:
+        return
+    portal = wire_format.column[wire_format.invoice].portal
+    if batch.table[wire_format.invoice].null_count == batch.table.num_rows:
+        raise UnrecognisedFileError(
+            f"it is a {wire_format.title} without {portal}, so of an open month (unbilled); this version reads billed "
+            "files only; it stays in the inbox"
+        )
+
+
+def _sidecar(wire_format: WireFormat, file: LandedFile, tally: _Tally, unknown: tuple[str, ...]) -> dict[str, object]:
+    without_invoice = tally.sums.count_rejected(tally.rejects)
+    quarantined = len({reject.row for reject in tally.rejects})
+    return {
+        "file_sha256": file.sha256,
+        "source_file": file.name,
+        "kind": wire_format.kind,
+        "rows_total": tally.rows,
+        "rows_staged": tally.staged,
+        "rows_quarantined": quarantined,
+        "rows_without_invoice": without_invoice if wire_format.invoice else 0,
+        "message": _message(tally, quarantined, unknown),
+        "invoices": [sums.stored(invoice) for invoice, sums in sorted(tally.sums.invoices.items())],
+    }
+
+
+def _message(tally: _Tally, quarantined: int, unknown: tuple[str, ...]) -> str:
+    parts = []
+    if quarantined:
+        parts.append(f"{quarantined} of {tally.rows} rows could not be read and are in quarantine")
+    parts += [text.format(count=tally.noticed[what]) for what, text in _NOTICES.items() if tally.noticed[what]]
+    if unknown:
+        more = f" and {len(unknown) - _UNKNOWN_SHOWN} more" if len(unknown) > _UNKNOWN_SHOWN else ""
+        parts.append(f"unknown columns were ignored: {', '.join(unknown[:_UNKNOWN_SHOWN])}{more}")
+    return "; ".join(parts)

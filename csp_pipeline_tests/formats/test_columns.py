@@ -1,0 +1,85 @@
+"""Headers: aliases, case and order; what is strange is told, what is twice is refused."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats import daily_usage, reconciliation
+from csp_pipeline.formats.recognition import FORMATS, UnrecognisedFileError, recognise
+
+
+def test_the_formats_have_the_published_number_of_columns() -> None:
+    assert len(reconciliation.FORMAT.columns) == 47
+    assert len(daily_usage.FORMAT.columns) == 55
+
+
+def test_every_kind_recognises_its_own_header_in_any_order_and_case() -> None:
+    for wire_format in FORMATS.values():
+        header = [column.portal for column in wire_format.columns]
+        random.Random(1).shuffle(header)
+        assert recognise(header) is wire_format
+        assert recognise([name.upper() for name in header]) is wire_format
+        assert recognise([name.lower() for name in header]) is wire_format
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("Tier2MpnId", "reseller_mpn_id"),
+        ("ResellerMPNID", "reseller_mpn_id"),
+        ("resellerMpnId", "reseller_mpn_id"),
+        ("Total", "total"),
+        ("totalForCustomer", "total"),
+        ("ReferenceID", "reference_id"),
+        ("MPNID", "mpn_id"),
+    ],
+)
+def test_aliases_of_reconciliation_columns(spelling: str, name: str) -> None:
+    assert list(reconciliation.FORMAT.match([spelling]).found) == [name]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name", "shift"),
+    [
+        ("unitOfMeasure", "unit", 0),
+        ("BenefitID", "benefit_id", 0),
+        ("BenefitOrderID", "benefit_order_id", 0),
+        ("resourceUri", "resource_uri", 0),
+        ("PartnerEarnedCreditPercentage", "partner_earned_credit_percentage", 0),
+        ("rateOfPartnerEarnedCredit", "partner_earned_credit_percentage", 2),
+        ("CreditPercentage", "credit_percentage", 0),
+        ("rateOfCredit", "credit_percentage", 2),
+    ],
+)
+def test_aliases_of_usage_columns_and_the_unit_their_name_decides(spelling: str, name: str, shift: int) -> None:
+    found = daily_usage.FORMAT.match([spelling]).found
+    assert {key: one.shift for key, one in found.items()} == {name: shift}
+
+
+def test_two_columns_of_one_meaning_are_refused() -> None:
+    with pytest.raises(InputFileError, match="expected one column for Total, found two"):
+        reconciliation.FORMAT.match(["Total", "CustomerId", "TotalForCustomer"])
+    with pytest.raises(InputFileError, match="names the column 'notes' twice"):
+        reconciliation.FORMAT.match(["Notes", "notes"])
+
+
+def test_unknown_columns_are_told() -> None:
+    assert reconciliation.FORMAT.match(["CustomerId", "MyNotes", ""]).unknown == ("MyNotes",)
+
+
+@pytest.mark.parametrize(
+    ("header", "title"),
+    [
+        (["PartnerId", "DurableOfferId", "SyndicationPartnerSubscriptionNumber"], "legacy licence"),
+        (["PartnerId", "ConsumedQuantity", "ResourceGuid", "PretaxCharges"], "legacy usage"),
+        (["ProductTitle", "ProductId", "SkuTitle", "Market"], "price sheet"),
+        (["CurrencyCode", "USDPerUnit", "Month"], "exchange rates"),
+        (["a", "b"], "expected the columns of a kind"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(header: list[str], title: str) -> None:
+    with pytest.raises(UnrecognisedFileError, match=title):
+        recognise(header)

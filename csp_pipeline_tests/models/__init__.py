@@ -1,0 +1,1 @@
+"""Tests of the SQL models, on a real DuckDB with staged rows written in Python."""

@@ -1,0 +1,252 @@
+"""Staged rows written in Python: the views and catalogue tables that the cost models read, without files.
+
+Amounts are given as text, so that every digit counts; what a row does not say has the value of an ordinary Azure plan
+row or seat line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue
+from csp_pipeline.steps.cost import build_cost_partition, build_invoices
+from csp_pipeline.storage.warehouse import configure
+
+if TYPE_CHECKING:
+    from csp_pipeline.storage.home import Home
+
+Row = dict[str, object]
+PEC_TEXT = '["15.0% Partner earned credit for services managed"]'
+
+RECONCILIATION = (
+    "partner_id customer_id customer_name customer_domain_name customer_country invoice_number mpn_id reseller_mpn_id order_id "
+    "order_date product_id sku_id availability_id sku_name product_name charge_type unit_price quantity subtotal tax_total total "
+    "currency price_adjustment_description publisher_name publisher_id subscription_description subscription_id "
+    "charge_start_date charge_end_date term_and_billing_cycle effective_unit_price unit_type alternate_id billable_quantity "
+    "billing_frequency pricing_currency pc_to_bc_exchange_rate pc_to_bc_exchange_rate_date meter_description "
+    "reservation_order_id credit_reason_code subscription_start_date subscription_end_date reference_id product_qualifiers "
+    "promotion_id product_category source_file file_sha256 source_row"
+)
+DAILY_USAGE = (
+    "customer_id invoice_number product_id sku_id product_name publisher_name subscription_id charge_start_date charge_end_date "
+    "usage_date meter_category meter_id meter_sub_category meter_name meter_region resource_group resource_uri unit_price "
+    "quantity billing_pre_tax_total billing_currency pricing_pre_tax_total pricing_currency tags additional_info "
+    "effective_unit_price pc_to_bc_exchange_rate entitlement_id partner_earned_credit_percentage credit_type benefit_type "
+    "source_file file_sha256 source_row"
+)
+HEADERS = (
+    "invoice_number invoice_date billing_period_start_date billing_period_end_date due_date total_charges tax_total "
+    "currency_code document_type invoice_type amends_of status source_file file_sha256 source_row"
+)
+CHANGES = "change_id customer_id subscription_id changed_at event quantity_before quantity_after actor"
+CUSTOMERS = "customer_id tenant_id name domain country_code relationship snapshot_on scan_number file_sha256 source_row"
+SUBSCRIPTIONS = (
+    "customer_id subscription_id entitlement_id offer_id offer_name friendly_name quantity unit_type status term_duration "
+    "billing_cycle effective_start_date commitment_end_date auto_renew_enabled order_id publisher_name product_type is_trial "
+    "snapshot_on scan_number file_sha256 source_row"
+)
+AGREEMENTS = "customer_id agreement_type date_agreed template_id signer_name method"
+AUDIT_RECORDS = (
+    "partner_id customer_id customer_name user_principal_name application_id resource_type resource_old_value "
+    "resource_new_value operation_type operation_date operation_status customized_data"
+)
+COLUMNS = {
+    "reconciliation": RECONCILIATION,
+    "daily_usage": DAILY_USAGE,
+    "invoice_headers": HEADERS,
+    "subscription_changes": CHANGES,
+    "customers": CUSTOMERS,
+    "subscriptions": SUBSCRIPTIONS,
+    "agreements": AGREEMENTS,
+    "audit_records": AUDIT_RECORDS,
+}
+DATES = ("invoice_date", "date_agreed", "order_date", "usage_date")
+FLAGS = ("auto_renew_enabled", "is_trial")
+COUNTS = ("source_row", "scan_number")
+TIMES = ("changed_at", "operation_date")
+DECIMALS = (
+    "unit_price quantity subtotal tax_total total effective_unit_price billable_quantity pc_to_bc_exchange_rate "
+    "billing_pre_tax_total pricing_pre_tax_total partner_earned_credit_percentage total_charges quantity_before quantity_after"
+).split()
+
+
+def usage(net: str, **more: object) -> Row:
+    """A usage row of the Azure plan with credit, priced in euro at rate 1."""
+    row: Row = {
+        "customer_id": "tenant-a",
+        "invoice_number": "G1",
+        "product_id": "DZH318Z0BPS6",
+        "sku_id": "0001",
+        "product_name": "Azure plan",
+        "publisher_name": "Microsoft",
+        "subscription_id": "plan-a",
+        "charge_start_date": "2026-09-01",
+        "usage_date": "2026-09-01",
+        "meter_id": "meter-1",
+        "meter_name": "D2s v3",
+        "resource_group": "rg",
+        "resource_uri": "/subscriptions/ent-1/vm-1",
+        "quantity": "1",
+        "billing_pre_tax_total": net,
+        "billing_currency": "EUR",
+        "pricing_pre_tax_total": net,
+        "pricing_currency": "EUR",
+        "pc_to_bc_exchange_rate": "1",
+        "entitlement_id": "ent-1",
+        "partner_earned_credit_percentage": "15",
+        "credit_type": "Partner Earned Credit Applied",
+        "source_file": "usage.csv",
+        "file_sha256": "u",
+    }
+    return row | more
+
+
+def line(subtotal: str, **more: object) -> Row:
+    """A consumption line of the Azure plan with credit, priced in euro at rate 1, untaxed."""
+    row: Row = {
+        "partner_id": "partner",
+        "customer_id": "tenant-a",
+        "customer_name": "Contoso",
+        "invoice_number": "G1",
+        "product_id": "DZH318Z0BPS6",
+        "sku_id": "0001",
+        "sku_name": "Azure plan",
+        "product_name": "Azure plan",
+        "charge_type": "new",
+        "subtotal": subtotal,
+        "tax_total": "0",
+        "total": subtotal,
+        "currency": "EUR",
+        "price_adjustment_description": PEC_TEXT,
+        "publisher_name": "Microsoft",
+        "subscription_id": "plan-a",
+        "charge_start_date": "2026-09-01",
+        "charge_end_date": "2026-09-30",
+        "effective_unit_price": "1",
+        "billable_quantity": "1",
+        "pricing_currency": "EUR",
+        "pc_to_bc_exchange_rate": "1",
+        "source_file": "recon.csv",
+        "file_sha256": "r",
+    }
+    return row | more
+
+
+def seats(subtotal: str, **more: object) -> Row:
+    """A licence line of ten seats."""
+    row = line(
+        subtotal,
+        product_id="CFQ7TTC0LH18",
+        sku_id="0001",
+        sku_name="Microsoft 365 E3",
+        product_name="Microsoft 365 E3",
+        subscription_id="seat-a",
+        price_adjustment_description=None,
+        billable_quantity="10",
+    )
+    return row | more
+
+
+def header(total: str | None, **more: object) -> Row:
+    """The header of document G1 of September 2026."""
+    row: Row = {
+        "invoice_number": "G1",
+        "invoice_date": "2026-10-08",
+        "billing_period_start_date": "2026-09-01",
+        "billing_period_end_date": "2026-09-30",
+        "total_charges": total,
+        "currency_code": "EUR",
+        "document_type": "invoice",
+    }
+    return row | more
+
+
+@dataclass
+class StagedPartner:
+    """A warehouse in memory whose staged views hold the given rows."""
+
+    con: duckdb.DuckDBPyConnection
+    home: Home
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+    def stage(self, **rows: Sequence[Row]) -> StagedPartner:
+        """Replace every staged view by the given rows, and the catalogue of files by what follows from them."""
+        for kind, columns in COLUMNS.items():
+            self._view(kind, columns.split(), rows.get(kind, ()))
+        self.con.execute("DELETE FROM meta.file_invoices")
+        for kind, amount, currency in (
+            ("reconciliation", "subtotal", "currency"),
+            ("daily_usage", "billing_pre_tax_total", "billing_currency"),
+        ):
+            total = "sum(total)" if kind == "reconciliation" else "NULL"
+            self.con.execute(
+                f"""INSERT INTO meta.file_invoices BY NAME
+                SELECT '{kind}' AS kind, invoice_number, file_sha256, mode({currency}) AS currency,
+                    mode(strftime(charge_start_date, '%Y-%m')) AS lines_month, count(*) AS rows_staged, 0 AS rows_quarantined,
+                    sum({amount}) AS amount_staged, {total} AS total_staged, TRUE AS is_current
+                FROM staged_{kind} GROUP BY invoice_number, file_sha256"""
+            )
+        for invoice_number, count in self.quarantined.items():
+            self.con.execute(
+                "UPDATE meta.file_invoices SET rows_quarantined = ? WHERE invoice_number = ? AND kind = 'daily_usage'",
+                [count, invoice_number],
+            )
+        return self
+
+    def build(self, month: str = "2026-09", currency: str = "EUR") -> StagedPartner:
+        """Fill cost.invoices and every cost table of one partition."""
+        build_invoices(self.con, self.home)
+        build_cost_partition(self.con, self.home, month, currency)
+        return self
+
+    def rows(self, sql: str) -> list[Row]:
+        """The rows of a query as dictionaries."""
+        cursor = self.con.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def only(self, sql: str) -> Row:
+        """The one row of a query."""
+        (row,) = self.rows(sql)
+        return row
+
+    def _view(self, kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+        declared = ", ".join(f"{name} {_type_of(name)}" for name in columns)
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE rows_{kind} ({declared})")
+        numbered = [
+            {"source_row": number, **row} if "source_row" in columns else row for number, row in enumerate(rows, 1)
+        ]
+        if numbered:
+            marks = ", ".join(f"CAST(? AS {_type_of(name)})" for name in columns)
+            self.con.executemany(
+                f"INSERT INTO rows_{kind} VALUES ({marks})", [[row.get(name) for name in columns] for row in numbered]
+            )
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW staged_{kind} AS SELECT * FROM rows_{kind}")
+
+
+def open_partner(home: Home) -> StagedPartner:
+    """A warehouse in memory with every table of the catalogue, without rows."""
+    con = duckdb.connect()
+    configure(con)
+    con.execute("SET threads = 1")
+    for schema in SCHEMAS:
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for table in load_catalogue().values():
+        con.execute(table.ddl())
+    return StagedPartner(con, home)
+
+
+def _type_of(name: str) -> str:
+    if name in DECIMALS:
+        return "DECIMAL(38,18)"
+    if name in FLAGS:
+        return "BOOLEAN"
+    if name in COUNTS:
+        return "BIGINT"
+    if name in TIMES:
+        return "TIMESTAMP"
+    return "DATE" if name in DATES or name.endswith(("_date", "_on")) else "VARCHAR"

@@ -1,0 +1,143 @@
+"""Each identity of the books holds on rows that tie out, and names what breaks it, with amounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from csp_pipeline.errors import IdentityBrokenError
+from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.quality.identities import IDENTITIES, Identity, require_all, violations
+from csp_pipeline.storage.warehouse import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from csp_pipeline.storage.home import Home
+
+SHA = "a" * 64
+TIED = {
+    "meta.files": [f"'{SHA}' AS file_sha256, 'g.csv' AS source_file, 'staged' AS status, "
+                   "3 AS rows_total, 2 AS rows_staged, 1 AS rows_quarantined"],
+    "meta.quarantine": [f"'{SHA}' AS file_sha256, 3 AS source_row, 'UnitPrice' AS column_name",
+                        f"'{SHA}' AS file_sha256, 3 AS source_row, 'Subtotal' AS column_name"],
+    "meta.file_invoices": ["'reconciliation' AS kind, 'G1' AS invoice_number, 'EUR' AS currency, true AS is_current, "
+                           f"'{SHA}' AS file_sha256, "
+                           "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged"],
+    "cost.invoice_lines": ["'l1' AS line_id, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
+                           "'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, 12 AS total_amount, "
+                           "'g.csv' AS source_file, 1 AS source_row",
+                           "'l2' AS line_id, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
+                           "'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, 2.64 AS total_amount, "
+                           "'g.csv' AS source_file, 2 AS source_row"],
+    "cost.azure_plan_costs": ["'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 'e1' AS entitlement_id, 7.5 AS billed_amount",
+                              "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 'e2' AS entitlement_id, 2.5 AS billed_amount"],
+    "billing.invoice_lines": ["'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 30.01 AS net_amount"],
+    "reconciliation.revenue_vs_cost": [
+        "'2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, 'EUR' AS cost_currency, "
+        "20.01 AS revenue_amount, 12.3 AS cost_original_amount, 1.5 AS difference_amount, 2 AS quantity_difference",
+        "'2026-04' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
+        "10 AS revenue_amount, 0 AS difference_amount"],
+    "reconciliation.differences": [
+        "'d1' AS difference_id, '2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
+        "'EUR' AS cost_currency, 'timing' AS cause, 1.2 AS amount, 2 AS quantity",
+        "'d2' AS difference_id, '2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
+        "'EUR' AS cost_currency, 'rounding' AS cause, 0.3 AS amount"],
+}  # fmt: skip
+STAGED = f"""
+CREATE TEMP TABLE staged_parquet AS SELECT '/x/staging/reconciliation/{SHA}.parquet' AS file_name, 2 AS num_rows;
+CREATE TEMP TABLE staged_reconciliation AS
+SELECT * FROM (VALUES
+    ('g.csv', '{SHA}', 1, 10::DECIMAL(38, 18), 2::DECIMAL(38, 18), 12::DECIMAL(38, 18)),
+    ('g.csv', '{SHA}', 2, 2.3, 0.34, 2.64)
+) AS t (source_file, file_sha256, source_row, subtotal, tax_total, total);
+"""
+
+BREAKS = {
+    "rows_conserved": (
+        "UPDATE staged_parquet SET num_rows = 1",
+        "rows_conserved: g.csv: expected 3 rows in the file, found 1 staged and 1 quarantined",
+    ),
+    "amounts_conserved": (
+        "UPDATE meta.file_invoices SET amount_file = 12.31",
+        "amounts_conserved: G1 in file aaaaaaaaaaaa: expected 12.31 EUR less 0.00 quarantined, found 12.30",
+    ),
+    "invoice_lines_equal_files": (
+        "UPDATE cost.invoice_lines SET total_amount = total_amount + 0.01, tax_amount = tax_amount + 0.01 WHERE line_id = 'l1'",
+        "invoice_lines_equal_files: G1: expected 14.64 in the files, found 14.65 in cost.invoice_lines",
+    ),
+    "subtotal_and_tax_are_total": (
+        "UPDATE cost.invoice_lines SET tax_amount = 0 WHERE line_id = 'l1'",
+        "subtotal_and_tax_are_total: l1 (g.csv, row 1): expected 10.00 + 0.00 EUR, found 12.00",
+    ),
+    "azure_plan_is_carried_down": (
+        "DELETE FROM cost.azure_plan_costs WHERE entitlement_id = 'e2'",
+        "azure_plan_is_carried_down: 2026-03 EUR: expected 10.00 on Azure plan lines, found 7.50 carried down",
+    ),
+    "cost_is_recognised": (
+        "UPDATE reconciliation.revenue_vs_cost SET cost_original_amount = 12.2999999999 WHERE service_month = '2026-03'",
+        "cost_is_recognised: EUR: expected 12.30 billed by the provider, found 12.2999999999 recognised",
+    ),
+    "revenue_is_recognised": (
+        "INSERT INTO billing.invoice_lines BY NAME SELECT 'i2' AS invoice_id, 'USD' AS currency, 5 AS net_amount",
+        "revenue_is_recognised: USD: expected 5.00 on our invoices, found 0.00 recognised",
+    ),
+    "difference_parts_sum": (
+        "UPDATE reconciliation.differences SET quantity = 1 WHERE difference_id = 'd1'",
+        "difference_parts_sum: 2026-03 A c1 EUR: expected 1.50 EUR and quantity 2.00, found 1.50 and quantity 1.00",
+    ),
+}
+
+
+@pytest.fixture
+def books(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse whose books tie out."""
+    with writing(home) as connection:
+        for table, rows in TIED.items():
+            for row in rows:
+                connection.execute(f"INSERT INTO {load_catalogue()[table].key} BY NAME SELECT {row}")
+        connection.execute(STAGED)
+        yield connection
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=lambda identity: identity.name)
+def test_an_identity_holds_on_books_that_tie_out(books: duckdb.DuckDBPyConnection, identity: Identity) -> None:
+    assert violations(books, identity) == []
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=lambda identity: identity.name)
+def test_a_broken_identity_is_named_with_its_amounts(books: duckdb.DuckDBPyConnection, identity: Identity) -> None:
+    breaking, sentence = BREAKS[identity.name]
+    books.execute(breaking)
+    assert violations(books, identity)[0].startswith(sentence)
+
+
+def test_every_identity_has_a_case_that_breaks_it() -> None:
+    assert set(BREAKS) == {identity.name for identity in IDENTITIES}
+
+
+def test_an_identity_holds_on_an_empty_warehouse(home: Home) -> None:
+    with writing(home) as connection:
+        connection.execute(STAGED)
+        connection.execute("DELETE FROM staged_parquet; DELETE FROM staged_reconciliation")
+        require_all(connection)
+
+
+def test_a_total_that_the_file_itself_does_not_add_up_is_taken_as_sent(books: duckdb.DuckDBPyConnection) -> None:
+    books.execute("UPDATE staged_reconciliation SET total = 13 WHERE source_row = 1")
+    books.execute("UPDATE cost.invoice_lines SET total_amount = 13 WHERE line_id = 'l1'")
+    books.execute("UPDATE meta.file_invoices SET total_staged = 15.64")
+    require_all(books)
+
+
+def test_all_broken_identities_are_one_sentence(books: duckdb.DuckDBPyConnection) -> None:
+    for breaking, _ in BREAKS.values():
+        books.execute(breaking)
+    with pytest.raises(IdentityBrokenError) as refusal:
+        require_all(books)
+    assert str(refusal.value).startswith("Nothing was published, because the books do not tie out: rows_conserved: g.csv")
+    assert "further identities are broken" in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,291 @@
+"""Why revenue and expected revenue differ, for one contract line and month (rules 10.6 to 10.8).
+
+The causes take their parts in order, each from what the one before left; parts sum exactly to the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from csp_pipeline_tests.reference.amounts import ZERO, minor_unit, round_finest
+from csp_pipeline_tests.reference.charges import Charge, Drafting, cycle_of
+from csp_pipeline_tests.reference.days import first_day, last_day, month_of, next_month
+from csp_pipeline_tests.reference.expected import Day, SeatLine, days_of
+from csp_pipeline_tests.reference.recognition import FREQUENCIES, cycle_around
+from csp_pipeline_tests.reference.seats import SeatHistory, is_carried
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from csp_pipeline_tests.reference.commercial import ContractLine
+    from csp_pipeline_tests.reference.costs_to_contracts import Atom
+    from csp_pipeline_tests.reference.received import Change, Snapshot
+
+NOISE = Decimal("0.00000001")
+"""Below this a remainder is the last unit of a largest-remainder split, not money."""
+STARRED = frozenset(
+    {
+        "unmapped_customer",
+        "unbilled_cost",
+        "revenue_without_cost",
+        "contract_expired",
+        "quantity_mismatch",
+        "unexplained",
+    }
+)
+"""Causes that need a person until they are accepted."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row of reconciliation.differences."""
+
+    cause: str
+    amount: Decimal
+    quantity: Decimal
+    expected_on_month: str | None = None
+
+
+@dataclass
+class Left:
+    """What no cause has taken yet."""
+
+    amount: Decimal
+    quantity: Decimal
+    parts: list[Part] = field(default_factory=list)
+
+    def take(self, cause: str, amount: Decimal, quantity: Decimal = ZERO, month: str | None = None) -> None:
+        """Give a part to a cause; a part of nothing is no row."""
+        if amount != 0 or quantity != 0:
+            self.parts.append(Part(cause, amount, quantity, month))
+            self.amount -= amount
+            self.quantity -= quantity
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """First and last loaded billing month of the provider in one currency (rule 10.7)."""
+
+    first: str
+    last: str
+
+    def holds(self, month: str) -> bool:
+        """Whether the provider's document of the month is loaded."""
+        return bool(self.first) and self.first <= month <= self.last
+
+
+@dataclass
+class ContractMonth:
+    """All that is known about one contract line in one service month."""
+
+    month: str
+    contract: ContractLine
+    charges: list[Charge]
+    atoms: list[Atom]
+    seats: list[SeatLine]
+    all_atoms: list[Atom]
+    history: SeatHistory | None
+    snapshot: Snapshot | None
+    loaded: Loaded
+    drafting: Drafting
+    difference: Decimal
+    quantity_difference: Decimal
+
+    @property
+    def last_day(self) -> date:
+        """The day on which quantities are compared (rule 10.2)."""
+        return last_day(self.month)
+
+
+def find_causes(row: ContractMonth) -> list[Part]:
+    """Rule 10.6 for a row with a contract line whose cost comes from a provider."""
+    left = Left(row.difference, row.quantity_difference)
+    if row.contract.pricing_model == "cost_plus":
+        _cost_plus_causes(row, left)
+        return left.parts
+    if row.contract.pricing_model == "flat" and left.amount == 0:
+        return left.parts
+    timed = _timing(row, left)
+    charges = [charge for charge in row.charges if charge not in timed]
+    days = days_of(row.month, charges, row.seats, row.atoms)
+    revenue_days = {day for charge in row.charges for day in days if charge.start <= day < charge.end}
+    period_days = _period(row, left, days, revenue_days)
+    rest = {day: entry for day, entry in days.items() if day not in period_days}
+    _proration(row, left, rest)
+    _rounding(row, left)
+    _kinds(row, left, rest)
+    left.take("unexplained", left.amount, left.quantity)
+    return left.parts
+
+
+def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
+    undrafted = row.month > row.drafting.through_month or first_day(row.month) < row.drafting.starts_on
+    beyond = bool(row.charges) and not row.atoms and row.month > row.loaded.last
+    if beyond or (not row.charges and undrafted):
+        left.take("period", left.amount)
+    else:
+        _rounding(row, left)
+    if not row.charges:
+        left.take("contract_expired" if _is_expired(row) else "unbilled_cost", left.amount)
+    elif not row.atoms:
+        left.take("revenue_without_cost", left.amount)
+    left.take("unexplained", left.amount, left.quantity)
+
+
+def _timing(row: ContractMonth, left: Left) -> list[Charge]:
+    """Rule 10.8: changes in the log after the start of the provider's last line that no loaded line carries."""
+    if row.history is None or left.quantity == 0 or row.contract.proration == "none":
+        return []
+    lines = [atom.line for atom in row.all_atoms if not atom.is_credit]
+    last_start = max((line.charge_start_on for line in lines if line.charge_start_on is not None), default=None)
+    pending = [
+        change
+        for change in row.history.changes
+        if change.source != "recon"
+        and change.changed_at.date() <= row.last_day
+        and (last_start is None or change.changed_at.date() > last_start)
+        and not is_carried(change, lines)
+        and row.loaded.last < _expected_month(change)
+        and row.contract.is_in_force(change.changed_at.date(), change.changed_at.date())
+    ]
+    taken: list[Charge] = []
+    for chosen in (pending[index:] for index in range(len(pending))):
+        quantity = sum((change.after - change.before for change in chosen), ZERO)
+        if quantity != 0 and (quantity > 0) == (left.quantity > 0) and abs(quantity) <= abs(left.quantity):
+            by_month: dict[str, list[Change]] = {}
+            for change in chosen:
+                by_month.setdefault(_expected_month(change), []).append(change)
+            for month, changes in sorted(by_month.items()):
+                change_days = {change.changed_at.date() for change in changes}
+                lines_of_month = [c for c in row.charges if c.kind == "change" and c.start in change_days]
+                taken += lines_of_month
+                amount = sum((e.billed_recognised for e in days_of(row.month, lines_of_month, [], []).values()), ZERO)
+                left.take("timing", amount, sum((c.after - c.before for c in changes), ZERO), month)
+            break
+    return taken
+
+
+def _expected_month(change: Change) -> str:
+    """The calendar month after the change's (rule 10.8)."""
+    return next_month(month_of(change.changed_at.date()))
+
+
+def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days: set[date]) -> set[date]:
+    """Rule 10.7: days that one side's documents do not reach."""
+    amount = ZERO
+    found: set[date] = set()
+    for day, entry in days.items():
+        has_revenue = day in revenue_days
+        if has_revenue and not entry.has_cost:
+            if row.month > row.loaded.last or _is_in_earlier_prepaid_term(row, day):
+                amount += entry.billed_recognised
+                found.add(day)
+        elif entry.has_cost and not has_revenue and _is_not_drafted(row, day):
+            amount -= entry.expected_recognised
+            found.add(day)
+    left.take("period", amount, left.quantity if row.last_day in found else ZERO)
+    return found
+
+
+def _is_not_drafted(row: ContractMonth, day: date) -> bool:
+    cycle = cycle_of(row.contract, day)
+    if cycle is None:
+        return day < row.drafting.starts_on
+    return not row.drafting.is_drafted(row.contract, cycle)
+
+
+def _is_in_earlier_prepaid_term(row: ContractMonth, day: date) -> bool:
+    """Whether the provider's cycle of this day began before its first loaded document."""
+    if not row.loaded.first:
+        return False
+    first = first_day(row.loaded.first)
+    terms: list[tuple[date, str]] = [
+        (atom.line.subscription_starts_on, atom.line.billing_frequency.casefold())
+        for atom in row.all_atoms
+        if atom.line.subscription_starts_on is not None
+    ]
+    now = row.snapshot
+    if now is not None and now.started_on is not None and (now.ends_on is None or now.ends_on >= day):
+        terms.append((now.started_on, now.billing_cycle))
+    return any(
+        start <= day and frequency in FREQUENCIES and cycle_around(day, start, FREQUENCIES[frequency])[0] < first
+        for start, frequency in terms
+    )
+
+
+def _proration(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
+    """Other day counts for the quantity both sides have; and what an agreed ``proration none`` leaves out."""
+    amount = sum((entry.proration for entry in days.values()), Fraction(0))
+    quantity = Fraction(0)
+    for day, entry in days.items():
+        agreed = _agreed_difference(row, day, entry)
+        amount += agreed * (entry.billed_price if agreed > 0 else entry.expected_price)
+        if day == row.last_day:
+            quantity = agreed
+    part = round_finest(amount)
+    if part != 0 and abs(left.amount - part) < NOISE * (len(row.charges) + len(row.seats)):
+        part = left.amount
+    left.take("proration", part, _within(round_finest(quantity), left.quantity))
+
+
+def _agreed_difference(row: ContractMonth, day: date, entry: Day) -> Fraction:
+    """The part of (billed - provider) that is (billed - actual): what counts only from the next cycle."""
+    if row.history is None or row.contract.proration != "none" or not row.contract.is_in_force(day, day):
+        return Fraction(0)
+    actual = Fraction(row.history.end_of(day))
+    difference = entry.billed_quantity - entry.provider_quantity
+    agreed = entry.billed_quantity - actual
+    if difference * agreed <= 0:
+        return Fraction(0)
+    return min(difference, agreed) if difference > 0 else max(difference, agreed)
+
+
+def _within(part: Decimal, whole: Decimal) -> Decimal:
+    if part * whole <= 0:
+        return ZERO
+    return min(part, whole) if whole > 0 else max(part, whole)
+
+
+def _rounding_limit(row: ContractMonth) -> Decimal:
+    return minor_unit(row.contract.currency) * len(row.charges)
+
+
+def _rounding(row: ContractMonth, left: Left) -> None:
+    """All that is left, when it is below one minor unit per revenue line."""
+    if abs(left.amount) < _rounding_limit(row):
+        left.take("rounding", left.amount)
+
+
+def _whole(row: ContractMonth, left: Left, part: Decimal) -> Decimal:
+    """All that is left, when only rounding lies between it and the part."""
+    return left.amount if abs(left.amount - part) < max(_rounding_limit(row), NOISE * (len(row.seats) + 1)) else part
+
+
+def _is_expired(row: ContractMonth) -> bool:
+    return row.contract.ends_on is not None and row.contract.ends_on < first_day(row.month)
+
+
+def _kinds(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
+    """Rule 10.6: by kind, what one side has alone, what an ended contract leaves, and other quantities."""
+    if not row.charges and not _is_expired(row):
+        left.take("unbilled_cost", left.amount, left.quantity)
+        return
+    if not row.atoms:
+        left.take("revenue_without_cost", left.amount, left.quantity)
+        return
+    ends_on = row.contract.ends_on
+    if ends_on is not None:
+        after = [entry.expected_recognised for day, entry in days.items() if day > ends_on and not entry.has_revenue]
+        quantity = left.quantity if row.last_day > ends_on else ZERO
+        if after or quantity:
+            left.take("contract_expired", _whole(row, left, -sum(after, ZERO)), quantity)
+        days = {day: entry for day, entry in days.items() if day <= ends_on}
+    amount = round_finest(sum((entry.quantity_part for entry in days.values()), Fraction(0)))
+    for day, entry in days.items():
+        agreed = _agreed_difference(row, day, entry)
+        amount -= round_finest(agreed * (entry.billed_price if agreed > 0 else entry.expected_price))
+    if any(entry.billed_quantity != entry.provider_quantity for entry in days.values()) or left.quantity != 0:
+        left.take("quantity_mismatch", _whole(row, left, amount), left.quantity)

@@ -1,0 +1,229 @@
+"""What our customers are charged: cycles, recurring, changes, flat, cost-plus (rules 9.1 to 9.4, 9.6)."""
+
+# ruff: noqa: PLR0913, PLR0917 - a rule's inputs are named one by one
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from csp_pipeline_tests.reference.amounts import ZERO, round_minor
+from csp_pipeline_tests.reference.commercial import ContractLine
+from csp_pipeline_tests.reference.days import (
+    ONE_DAY,
+    anchored,
+    each_month,
+    first_day,
+    last_day,
+    midnight,
+    month_of,
+    next_month,
+)
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from csp_pipeline_tests.reference.seats import SeatHistory
+
+Base = Callable[[ContractLine, str], tuple[dict[str, Fraction], bool]]
+"""Cost base of a contract line in a service month: by cost currency, and whether it is an estimate."""
+RateOf = Callable[[str, str, str], Fraction | None]
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A billing cycle, half-open; ``full_days`` are those of the full cycle it is a part of (rule 9.1)."""
+
+    start: date
+    end: date
+    full_days: int
+    is_short_first: bool = False
+
+    @property
+    def days(self) -> int:
+        """Days charged."""
+        return (self.end - self.start).days
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One document line; ``end`` is exclusive, ``exact`` the amount before it is rounded."""
+
+    contract: ContractLine
+    kind: str
+    start: date
+    end: date
+    quantity: Decimal | None
+    unit_price: Decimal | None
+    exact: Fraction
+    net: Decimal
+    invoice_month: str
+    is_estimate: bool = False
+
+    @property
+    def days(self) -> int:
+        """Days of the service period."""
+        return (self.end - self.start).days
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """Through which month documents are drafted and from which day billing counts (rule 9.6)."""
+
+    through_month: str
+    starts_on: date
+
+    @property
+    def first_month(self) -> str:
+        """The first billing month."""
+        return month_of(self.starts_on)
+
+    def cycle_month(self, contract: ContractLine, cycle: Cycle) -> str:
+        """The month of the document that holds a cycle."""
+        if contract.billing_timing == "advance":
+            return max(next_month(month_of(cycle.start), -1), self.first_month)
+        return month_of(cycle.end - ONE_DAY)
+
+    def is_drafted(self, contract: ContractLine, cycle: Cycle) -> bool:
+        """Whether the document of the cycle is drafted and the cycle is not from before billing began."""
+        return cycle.start >= self.starts_on and self.cycle_month(contract, cycle) <= self.through_month
+
+
+def cycles(contract: ContractLine) -> Iterator[Cycle]:
+    """Rule 9.1: from ``starts_on`` at the anchor; endless where the contract line is open."""
+    anchor_day = contract.anchor_day or contract.starts_on.day
+    stop = None if contract.ends_on is None else contract.ends_on + ONE_DAY
+
+    def clip(start: date, end: date, full: int, *, first: bool = False) -> Cycle:
+        return Cycle(start, end if stop is None else min(end, stop), full, first)
+
+    if stop is not None and stop <= contract.starts_on:
+        return
+    anchor = anchored(contract.starts_on, 0, anchor_day)
+    if anchor < contract.starts_on:
+        anchor = anchored(contract.starts_on, 1, anchor_day)
+    if anchor > contract.starts_on:
+        before = anchored(anchor, -contract.months, anchor_day)
+        yield clip(contract.starts_on, anchor, (anchor - before).days, first=True)
+    while stop is None or anchor < stop:
+        end = anchored(anchor, contract.months, anchor_day)
+        yield clip(anchor, end, (end - anchor).days)
+        anchor = end
+
+
+def cycle_of(contract: ContractLine, day: date) -> Cycle | None:
+    """The cycle that holds a day, None outside of the contract line's time."""
+    if day < contract.starts_on or (contract.ends_on is not None and day > contract.ends_on):
+        return None
+    return next(cycle for cycle in cycles(contract) if cycle.start <= day < cycle.end)
+
+
+def contract_charges(
+    contract: ContractLine,
+    history: SeatHistory | None,
+    drafting: Drafting,
+    base: Base,
+    rate_of: RateOf,
+    refusals: list[str],
+) -> list[Charge]:
+    """All charges of a contract line on the documents through the last drafted month."""
+    if contract.pricing_model == "cost_plus":
+        charges = _cost_plus(contract, drafting, base, rate_of, refusals)
+    elif contract.pricing_model in ("per_unit", "flat"):
+        charges = _by_cycle(contract, history, drafting)
+    else:
+        refusals.append(f"{contract.contract_line_id}: the reference does not know {contract.pricing_model}")
+        charges = []
+    return [
+        charge
+        for charge in charges
+        if charge.start >= drafting.starts_on
+        and drafting.first_month <= charge.invoice_month <= drafting.through_month
+        and (charge.quantity or charge.net)
+    ]
+
+
+def _by_cycle(contract: ContractLine, history: SeatHistory | None, drafting: Drafting) -> list[Charge]:
+    horizon = last_day(next_month(drafting.through_month))
+    whole_cycles = contract.proration == "none"
+    result: list[Charge] = []
+    for cycle in cycles(contract):
+        if cycle.start > horizon:
+            break
+        if whole_cycles and cycle.is_short_first:
+            continue
+        month = drafting.cycle_month(contract, cycle)
+        share = Fraction(1) if whole_cycles else Fraction(cycle.days, cycle.full_days)
+        if contract.pricing_model == "flat":
+            result.append(_charge(contract, "recurring", cycle.start, cycle.end, Decimal(1), share, month))
+            continue
+        quantity = _quantity(contract, history, cycle.start)
+        result.append(_charge(contract, "recurring", cycle.start, cycle.end, quantity, share, month))
+        if whole_cycles or history is None or contract.quantity_source == "fixed":
+            continue
+        for day, before, after in history.change_days(cycle.start, cycle.end):
+            days = Fraction((cycle.end - day).days, cycle.full_days)
+            result.append(_charge(contract, "change", day, cycle.end, after - before, days, month_of(day)))
+    return result
+
+
+def _quantity(contract: ContractLine, history: SeatHistory | None, start: date) -> Decimal:
+    if contract.quantity_source != "fixed" and history is not None:
+        return history.at(midnight(start))
+    return contract.quantity or ZERO
+
+
+def _charge(
+    contract: ContractLine, kind: str, start: date, end: date, quantity: Decimal, share: Fraction, month: str
+) -> Charge:
+    """Quantity x unit price x share of the cycle, discounted, then rounded once (rules 1.3, 9.2, 9.3)."""
+    exact = Fraction(quantity) * Fraction(contract.unit_price) * share * contract.discount_factor(start)
+    net = round_minor(exact, contract.currency)
+    return Charge(contract, kind, start, end, quantity, contract.unit_price, exact, net, month)
+
+
+def cost_plus_factor(contract: ContractLine, month: str) -> Fraction:
+    """(1 + markup) x (1 - discount) of rule 9.4."""
+    return (1 + Fraction(contract.markup_percent) / 100) * contract.discount_factor(first_day(month))
+
+
+def _cost_plus(
+    contract: ContractLine, drafting: Drafting, base: Base, rate_of: RateOf, refusals: list[str]
+) -> list[Charge]:
+    """Rule 9.4: one line per service month, in the cost currency until the rate is applied."""
+    if contract.anchor_day not in (None, 1) or contract.months != 1:
+        refusals.append(f"{contract.contract_line_id}: cost_plus bills calendar months only")
+        return []
+    result: list[Charge] = []
+    for month in each_month(drafting.first_month, drafting.through_month):
+        if not contract.is_in_force(first_day(month), last_day(month)):
+            continue
+        by_currency, is_estimate = base(contract, month)
+        if not by_currency:
+            continue
+        converted = convert(by_currency, month, contract.currency, rate_of)
+        if converted is None:
+            missing = "/".join(sorted(by_currency))
+            refusals.append(f"{contract.contract_line_id}: no rate {missing} to {contract.currency} in {month}")
+            continue
+        exact = converted * cost_plus_factor(contract, month)
+        start = max(first_day(month), contract.starts_on)
+        end = last_day(month) + ONE_DAY
+        if contract.ends_on is not None:
+            end = min(end, contract.ends_on + ONE_DAY)
+        net = round_minor(exact, contract.currency)
+        result.append(Charge(contract, "usage", start, end, None, None, exact, net, month, is_estimate))
+    return result
+
+
+def convert(by_currency: Mapping[str, Fraction], month: str, target: str, rate_of: RateOf) -> Fraction | None:
+    """Sum of amounts by currency in the target currency at the rates of the month; None when a rate is missing."""
+    total = Fraction(0)
+    for currency, amount in sorted(by_currency.items()):
+        rate = rate_of(month, currency, target)
+        if rate is None:
+            return None
+        total += amount * rate
+    return total

@@ -1,0 +1,176 @@
+"""Quantity of a subscription on an instant (rule 8)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from csp_pipeline_tests.reference.amounts import ZERO
+from csp_pipeline_tests.reference.days import ONE_DAY, midnight
+from csp_pipeline_tests.reference.documents import SEAT_EVENTS, Document, is_credit
+from csp_pipeline_tests.reference.received import Change, CostLine, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+    from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class SeatHistory:
+    """The changes of one subscription in order, and what is known without them."""
+
+    changes: tuple[Change, ...]
+    snapshot: Decimal | None
+    lines: tuple[CostLine, ...]
+
+    def _quantity(self, moment: datetime, *, inclusive: bool) -> Decimal:
+        if self.changes:
+            quantity = self.changes[0].before
+            for change in self.changes:
+                if change.changed_at < moment or (inclusive and change.changed_at == moment):
+                    quantity = change.after
+            return quantity
+        if self.snapshot is not None:
+            return self.snapshot
+        return self._from_lines(moment.date() if inclusive else moment.date() - ONE_DAY)
+
+    def _from_lines(self, day: date) -> Decimal:
+        dated = [line for line in self.lines if line.charge_start_on is not None]
+        if not dated:
+            return ZERO
+        starts = sorted({line.charge_start_on for line in dated if line.charge_start_on is not None})
+        anchor = max((start for start in starts if start <= day), default=starts[0])
+        shown = max(day, anchor)
+        covering = [line for line in dated if line.charge_start_on <= shown <= (line.charge_end_on or shown)]  # type: ignore[operator]
+        if not covering:
+            covering = [line for line in dated if line.charge_start_on == anchor]
+        return sum((line.quantity for line in count_once(covering)), ZERO)
+
+    def at(self, moment: datetime) -> Decimal:
+        """Quantity after the last change before or at the instant."""
+        return self._quantity(moment, inclusive=True)
+
+    def end_of(self, day: date) -> Decimal:
+        """Quantity when the UTC day is over; a change at the next midnight belongs to the next day."""
+        return self._quantity(midnight(day + ONE_DAY), inclusive=False)
+
+    def change_days(self, start: date, end: date) -> list[tuple[date, Decimal, Decimal]]:
+        """Days of the half-open period with a net change: (day, quantity before, quantity after).
+
+        The quantity at the very start of the period is the recurring one; a change at that instant is in it already.
+        """
+        days = sorted({c.changed_at.date() for c in self.changes if start <= c.changed_at.date() < end})
+        result = []
+        for day in days:
+            before = self.at(midnight(day)) if day == start else self.end_of(day - ONE_DAY)
+            after = self.end_of(day)
+            if before != after:
+                result.append((day, before, after))
+        return result
+
+
+def count_once(lines: Iterable[CostLine]) -> list[CostLine]:
+    """Rule 10.2: lines equal in subscription, period, charge type and quantity that differ only in product or SKU."""
+    groups: dict[tuple[object, ...], dict[tuple[str, str], list[CostLine]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        key = (
+            line.invoice_number,
+            line.customer_id,
+            line.subscription_id,
+            line.charge_start_on,
+            line.charge_end_on,
+            line.charge_type.casefold(),
+            line.quantity,
+        )
+        groups[key][line.product_id, line.sku_id].append(line)
+    counted: list[CostLine] = []
+    for products in groups.values():
+        best = min(products, key=lambda product: (-len(products[product]), product))
+        counted.extend(products[best])
+    return counted
+
+
+def recon_changes(documents: Iterable[Document]) -> list[Change]:
+    """Rule 8: a negative line with the old total and a positive line with the new one are one change."""
+    pairs: dict[tuple[object, ...], list[CostLine]] = defaultdict(list)
+    for document in documents:
+        if document.state in ("voided", "derived") or document.is_estimate:
+            continue
+        for line in document.lines:
+            if line.charge_type.casefold() in SEAT_EVENTS and not is_credit(line) and line.charge_start_on is not None:
+                pairs[
+                    line.customer_id,
+                    line.subscription_id,
+                    line.charge_start_on,
+                    line.charge_end_on,
+                    line.product_id,
+                    line.sku_id,
+                    line.reference_id,
+                ].append(line)
+    changes: list[Change] = []
+    for members in pairs.values():
+        old = [line for line in members if line.quantity < 0]
+        new = [line for line in members if line.quantity > 0]
+        if len(old) == 1 and len(new) == 1 and -old[0].quantity != new[0].quantity:
+            start = new[0].charge_start_on
+            assert start is not None
+            name = f"recon {new[0].source_file} {new[0].source_row}"
+            changes.append(
+                Change(
+                    name,
+                    new[0].customer_id,
+                    new[0].subscription_id,
+                    midnight(start),
+                    -old[0].quantity,
+                    new[0].quantity,
+                    "recon",
+                )
+            )
+    return changes
+
+
+def is_carried(change: Change, lines: Iterable[CostLine]) -> bool:
+    """Whether a loaded line of the subscription shows the change (rule 10.8): same day, its old or its new total."""
+    day = change.changed_at.date()
+    return any(
+        line.charge_start_on == day
+        and (line.quantity == change.after if change.after > 0 else line.quantity == -change.before)
+        for line in lines
+    )
+
+
+def histories(
+    changes: list[Change], snapshots: list[Snapshot], documents: list[Document]
+) -> dict[tuple[str, str], SeatHistory]:
+    """The history of each (customer, subscription); equal changes of one UTC day count once, the inbox wins."""
+    merged: dict[tuple[str, str], dict[tuple[date, Decimal, Decimal], Change]] = defaultdict(dict)
+    for change in [*changes, *recon_changes(documents)]:
+        key = (change.changed_at.date(), change.before, change.after)
+        merged[change.customer_id, change.subscription_id].setdefault(key, change)
+    now = {(snapshot.customer_id, snapshot.subscription_id): snapshot.quantity for snapshot in snapshots}
+    lines: dict[tuple[str, str], list[CostLine]] = defaultdict(list)
+    for document in documents:
+        for line in document.lines:
+            if not document.is_estimate and not is_credit(line):
+                lines[line.customer_id, line.subscription_id].append(line)
+    return {
+        key: SeatHistory(
+            tuple(sorted(merged.get(key, {}).values(), key=lambda c: (c.changed_at, c.source != "recon", c.change_id))),
+            now.get(key),
+            tuple(lines.get(key, [])),
+        )
+        for key in set(merged) | set(now) | set(lines)
+    }
+
+
+def history_of(seats: dict[tuple[str, str], SeatHistory], customer_id: str, subscription_id: str) -> SeatHistory | None:
+    """The history of a subscription; a contract line without customer names it by its id alone."""
+    if not subscription_id:
+        return None
+    if customer_id:
+        return seats.get((customer_id, subscription_id))
+    return next(
+        (history for key, history in sorted(seats.items(), key=lambda e: e[0]) if key[1] == subscription_id), None
+    )

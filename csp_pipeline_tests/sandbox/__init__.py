@@ -1,0 +1,1 @@
+"""Claims about the made-up partner, checked on the files it writes."""

@@ -1,0 +1,122 @@
+"""What a run does again follows from its inputs alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from csp_pipeline.steps import run
+from csp_pipeline.storage.warehouse import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from csp_pipeline.settings import Settings
+    from csp_pipeline.storage.home import Home
+
+
+@pytest.fixture
+def warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with writing(home) as connection:
+        connection.execute(
+            """
+            INSERT INTO cost.invoices BY NAME
+            SELECT 'G1' AS invoice_number, '2026-01' AS billing_month, 'EUR' AS currency
+            UNION ALL SELECT 'G2', '2026-03', 'USD' UNION ALL SELECT 'G3', '2026-05', 'USD'
+            """
+        )
+        connection.execute(
+            """
+            INSERT INTO meta.file_invoices BY NAME
+            SELECT 'reconciliation' AS kind, 'g1' AS invoice_number, 'a' AS file_sha256
+            UNION ALL SELECT 'daily_usage', 'G2', 'b' UNION ALL SELECT 'invoice_headers', 'G3', 'c'
+            """
+        )
+        yield connection
+
+
+def test_the_latest_month_is_that_of_a_document_with_lines_not_of_a_bare_header(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    assert run.latest_month(warehouse) == "2026-03"
+    warehouse.execute("DELETE FROM meta.file_invoices")
+    assert run.latest_month(warehouse) == "2026-05"
+
+
+def test_months_between_cross_the_year() -> None:
+    assert run.months_between("2025-11", "2026-02") == ["2025-11", "2025-12", "2026-01", "2026-02"]
+    assert run.months_between("2026-02", "2026-01") == []
+
+
+def test_consecutive_months_make_spans() -> None:
+    assert run.consecutive(["2026-01", "2025-12", "2026-03"]) == [["2025-12", "2026-01"], ["2026-03"]]
+
+
+def test_a_recorded_step_is_not_done_again_until_its_inputs_change(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert run.changed(warehouse, "cost", {"2026-01|EUR": "x"}) == ["2026-01|EUR"]
+    run.record(warehouse, "cost", {"2026-01|EUR": "x"})
+    assert run.changed(warehouse, "cost", {"2026-01|EUR": "x"}) == []
+    assert run.changed(warehouse, "cost", {"2026-01|EUR": "y"}) == ["2026-01|EUR"]
+
+
+def test_a_step_that_was_started_and_killed_is_done_again_even_for_its_old_inputs(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    run.record(warehouse, "cost", {"2026-01|EUR": "x"})
+    run.changed(warehouse, "cost", {"2026-01|EUR": "y"})
+    assert run.changed(warehouse, "cost", {"2026-01|EUR": "x"}) == ["2026-01|EUR"]
+
+
+def test_only_the_partition_of_a_changed_invoice_is_done_again(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    before = run.cost_fingerprints(warehouse, settings)
+    warehouse.execute("UPDATE meta.file_invoices SET file_sha256 = 'z' WHERE invoice_number = 'G2'")
+    after = run.cost_fingerprints(warehouse, settings)
+    assert {partition for partition in after if after[partition] != before[partition]} == {"2026-03|USD"}
+
+
+def test_a_partition_whose_invoice_moved_away_is_emptied(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    run.record(warehouse, run.COST, run.cost_fingerprints(warehouse, settings))
+    warehouse.execute("UPDATE cost.invoices SET billing_month = '2026-02' WHERE invoice_number = 'G1'")
+    again = run.changed(warehouse, run.COST, run.cost_fingerprints(warehouse, settings))
+    assert again == ["2026-01|EUR", "2026-02|EUR"]
+
+
+def test_a_tax_rate_changes_every_cost_partition(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    before = run.cost_fingerprints(warehouse, settings)
+    warehouse.execute("INSERT INTO reference.tax_rates BY NAME SELECT 'T' AS tax_rate_id, 19 AS rate_percent")
+    after = run.cost_fingerprints(warehouse, settings)
+    assert all(after[partition] != before[partition] for partition in before)
+
+
+def test_an_earlier_month_asked_for_leaves_no_later_draft_behind(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    assert run.months_to_draft(warehouse, settings, "2026-02") == ["2026-01", "2026-02"]
+    warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2026-04' AS billing_month")
+    assert run.months_to_draft(warehouse, settings, "2026-02")[-1] == "2026-04"
+
+
+def test_billing_starts_where_the_setting_says(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    later = settings.model_copy(update={"billing_starts_on": run_date("2026-03-15")})
+    assert run.months_to_draft(warehouse, later, "2026-03") == ["2026-03"]
+
+
+def run_date(text: str) -> object:
+    from datetime import date
+
+    return date.fromisoformat(text)
+
+
+def test_commercial_terms_are_known_by_their_bytes(home: Home, settings: Settings) -> None:
+    with writing(home) as connection:
+        before = run.prepare_fingerprints(connection, settings)
+        (home.commercial / "accounts.csv").write_text("account_id\nA\n", "utf-8")
+        after = run.prepare_fingerprints(connection, settings)
+    assert {step for step in after if after[step] != before[step]} == {run.TERMS}
