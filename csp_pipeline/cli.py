@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  (typer reads the annotation at run time)
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
@@ -88,6 +88,7 @@ def run(
         str | None, typer.Option(help="YYYY-MM; the latest month with provider documents when not given.")
     ] = None,
     source: Annotated[str | None, typer.Option(help="sandbox, inbox or partner-center.")] = None,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> int:
     """Bring the warehouse up to a month, publish it, and say what was found."""
@@ -116,7 +117,9 @@ def _work(settings: Settings, month: str | None, tell: Callable[[str], None]) ->
     from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
     if settings.source == "partner-center":
-        raise UsageError("Source partner-center cannot be read yet; put the files into the inbox and use --source inbox.")
+        raise UsageError(
+            "Source partner-center cannot be read yet; put the files into the inbox and use --source inbox."
+        )
     home = settings.home.create()
     with exclusive(home, on_wait=tell):
         if not any(home.inbox.iterdir()) and not any(home.landing.glob("scans/*")):
@@ -168,7 +171,8 @@ def _fill_empty_inbox(settings: Settings, home: Home, tell: Callable[[str], None
 
 @app.command()
 @_in_a_sentence
-def generate(
+def generate(  # noqa: PLR0913  (the options of the contract)
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write; inbox/ and commercial/ are made below it.")],
     customers: Annotated[int | None, typer.Option(min=1)] = None,
     usage_rows: Annotated[int | None, typer.Option(min=0)] = None,

@@ -65,7 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _python() -> Finding:
     found = sys.version.split()[0]
-    return Finding("python", found, "" if sys.version_info >= (3, 11) else "Install CPython 3.11 or later.")  # noqa: UP036
+    return Finding("python", found, "" if sys.version_info >= (3, 11) else "Install CPython 3.11 or later.")
 
 
 def _credentials(settings: Settings) -> Iterator[Finding]:
@@ -80,7 +80,9 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
     }
     missing = [name for name, value in needed.items() if value is None]
     yield Finding(
-        "credentials", f"{len(needed) - len(missing)} of {len(needed)} set", f"Set {', '.join(missing)}." if missing else ""
+        "credentials",
+        f"{len(needed) - len(missing)} of {len(needed)} set",
+        f"Set {', '.join(missing)}." if missing else "",
     )
 
 
@@ -89,7 +91,9 @@ def _writable(folder: Path) -> Finding:
     while not existing.exists():
         existing = existing.parent
     is_writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-    advice = "" if is_writable else f"Give this user the right to write in {existing}, or set CSP_HOME to another folder."
+    advice = (
+        "" if is_writable else f"Give this user the right to write in {existing}, or set CSP_HOME to another folder."
+    )
     return Finding(f"folder {folder}", "writable" if is_writable else "not writable", advice)
 
 
@@ -113,7 +117,9 @@ def _terms(folder: Path, *, is_database: bool) -> Finding:
     missing = [f"{name}.csv" for name in required if not (folder / f"{name}.csv").is_file()]
     found = f"{len(list(folder.glob('*.csv')))} tables"
     return Finding(
-        "commercial terms", found, f"Put {', '.join(missing)} into {folder}; until then no invoice is drafted." if missing else ""
+        "commercial terms",
+        found,
+        f"Put {', '.join(missing)} into {folder}; until then no invoice is drafted." if missing else "",
     )
 
 

@@ -65,8 +65,12 @@ def render(summary: Summary, console: Console) -> None:
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
     _files(console, summary)
     _people(console, summary)
-    console.print(f"\nThe warehouse: [bold]{escape(summary.where['published'])}[/bold] (open it read-only with any BI tool)")
-    console.print("The data dictionary is in its tables meta.tables and meta.columns; the causes of each difference, with")
+    console.print(
+        f"\nThe warehouse: [bold]{escape(summary.where['published'])}[/bold] (open it read-only with any BI tool)"
+    )
+    console.print(
+        "The data dictionary is in its tables meta.tables and meta.columns; the causes of each difference, with"
+    )
     console.print("the rows that prove them, in reconciliation.differences. `make ui` shows how every table was made.")
 
 
@@ -92,7 +96,13 @@ _TOTAL_COLUMNS = {
     "all cost": "cost_amount",
     "all margin": "margin_amount",
 }
-_DRAFT_COLUMNS = {"cur": "currency", "drafts": "drafts", "net": "net_amount", "tax": "tax_amount", "gross": "gross_amount"}
+_DRAFT_COLUMNS = {
+    "cur": "currency",
+    "drafts": "drafts",
+    "net": "net_amount",
+    "tax": "tax_amount",
+    "gross": "gross_amount",
+}
 _CAUSE_COLUMNS = {
     "cause": "cause",
     "cur": "currency",
@@ -105,7 +115,7 @@ _CAUSE_COLUMNS = {
 
 
 def _is_shown(row: Row, summary: Summary) -> bool:
-    return row["billing_month"] == summary.month or row["proof_state"] != "proven"
+    return bool(row["billing_month"] == summary.month or row["proof_state"] != "proven")
 
 
 def _table(
@@ -139,11 +149,8 @@ def _files(console: Console, summary: Summary) -> None:
     for row in [*left_out, *noticed][:_SHOWN]:
         console.print(f"  {escape(row['source_file'])}: {escape(row['message'])}")
     for row in summary.quarantine:
-        console.print(
-            escape(
-                f"  {row['source_file']} row {row['source_row']}, {row['column_name']} = {row['value']!r}: {row['reason']}"
-            )
-        )
+        where = f"{row['source_file']} row {row['source_row']}, {row['column_name']} = {row['value']!r}"
+        console.print(escape(f"  {where}: {row['reason']}"))
     for row in summary.notices[:_SHOWN]:
         console.print(f"  Commercial terms, {escape(str(row['table_name']))}: {escape(str(row['message']))}")
     if len(summary.notices) > _SHOWN:

@@ -168,7 +168,9 @@ class Summary:
 
 
 def _json(rows: list[Row]) -> list[Row]:
-    return [{name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()} for row in rows]
+    return [
+        {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()} for row in rows
+    ]
 
 
 def read_summary(home: Home, month: str | None) -> Summary:
@@ -219,7 +221,8 @@ def _reasons(
         if row["proof_state"] != "proven"
     ]
     reasons += [
-        f"{row['needs_a_person']} differences of cause {row['cause']}, {_amount(row['amount'])} {row['currency']} in all."
+        f"{row['needs_a_person']} differences of cause {row['cause']}, "
+        f"{_amount(row['amount'])} {row['currency']} in all."
         for row in causes
         if row["needs_a_person"]
     ]
@@ -233,7 +236,9 @@ def _reasons(
         for row in files
         if row["rows_quarantined"]
     ]
-    reasons += [f"{row['source_file']}: {row['message']}" for row in files if row["status"] in {"refused", "unrecognised"}]
+    reasons += [
+        f"{row['source_file']}: {row['message']}" for row in files if row["status"] in {"refused", "unrecognised"}
+    ]
     refused = [row["message"] for row in notices if row["severity"] == "refused"]
     return reasons + [f"Commercial terms: {message}" for message in refused]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def _imported(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" if node.module == "csp_pipeline" else node.module for alias in node.names}
+            names |= {
+                f"{node.module}.{alias.name}" if node.module == "csp_pipeline" else node.module for alias in node.names
+            }
     return names
 
 
@@ -59,9 +62,7 @@ def test_only_orchestration_and_definitions_import_dagster() -> None:
 
 
 def test_the_domain_imports_nothing_but_polars_and_the_standard_library() -> None:
-    import sys
-
-    outside = {
-        name.split(".")[0] for file in (PACKAGE / "domain").rglob("*.py") for name in _imported(file)
-    } - set(sys.stdlib_module_names)
+    outside = {name.split(".")[0] for file in (PACKAGE / "domain").rglob("*.py") for name in _imported(file)} - set(
+        sys.stdlib_module_names
+    )
     assert outside <= {"polars", "csp_pipeline"}

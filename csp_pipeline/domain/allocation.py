@@ -49,7 +49,7 @@ def left_over_places(shares: pl.DataFrame, charges: pl.DataFrame) -> pl.DataFram
 
     Returns:
         One row per line with units left over: `line_number`, `threshold` (rows with a larger remainder take one),
-        `places` (how many of the rows whose remainder equals the threshold take one) and `tied_rows` (how many there are).
+        `places` (how many of the rows whose remainder equals the threshold take one), `tied_rows` (how many there are).
     """
     given = shares.group_by("line_number").agg(given=pl.col("share").sum())
     left = charges.join(given, on="line_number").select("line_number", left=pl.col("units") - pl.col("given"))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from csp_pipeline.domain.calendar import (
@@ -166,22 +166,43 @@ def expected_charges(line: ContractLine, quantities: QuantityHistory, window: Wi
     history = _ONE_UNIT if line.pricing_model == "flat" else quantities
     return tuple(
         charge
-        for cycle in line.calendar.cycles(window.opens, window.closes_in_advance)
-        for charge in _cycle_charges(line, history, cycle, window)
+        for due in _due_cycles(line.calendar, line.timing, window, is_prorated=line.is_prorated)
+        for charge in _cycle_charges(line, history, due, window)
         if charge.net_amount or charge.quantity
     )
 
 
-def _cycle_charges(line: ContractLine, history: QuantityHistory, cycle: Cycle, window: Window) -> Iterator[Charge]:
+@dataclass(frozen=True, slots=True)
+class _DueCycle:
+    """A cycle with the part of it that is charged (0 when not on these invoices), and on which month's invoice."""
+
+    cycle: Cycle
+    part: Fraction
+    month: str
+
+
+@lru_cache(maxsize=4096)
+def _due_cycles(calendar: CycleCalendar, timing: Timing, window: Window, *, is_prorated: bool) -> tuple[_DueCycle, ...]:
+    """The cycles that the invoices of a window charge, or in which their changes lie; many lines share them."""
+    due: list[_DueCycle] = []
+    for cycle in calendar.cycles(window.opens, window.closes_in_advance):
+        month = invoice_month(cycle, timing, window.first_billed_month)
+        is_charged = cycle.start >= window.billing_starts_on and window.has(month)
+        part = recurring_part(cycle, prorated=is_prorated) if is_charged else Fraction(0)
+        if part or (is_prorated and cycle.start < window.closes):
+            due.append(_DueCycle(cycle, part, month))
+    return tuple(due)
+
+
+def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle, window: Window) -> Iterator[Charge]:
+    cycle = due.cycle
+
     def charge(kind: ChargeKind, start: date, quantity: Decimal, part: Fraction, month: str) -> Charge:
         amount = cycle_amount(line.unit_price, quantity, part, line.discount_on(start), line.decimals)
         return Charge(line.contract_line_id, kind, start, cycle.end, quantity, line.unit_price, amount, month)
 
-    part = recurring_part(cycle, prorated=line.is_prorated)
-    if part and cycle.start >= window.billing_starts_on:
-        month = invoice_month(cycle, line.timing, window.first_billed_month)
-        if window.has(month):
-            yield charge("recurring", cycle.start, history.at_start_of(cycle.start), part, month)
+    if due.part:
+        yield charge("recurring", cycle.start, history.at_start_of(cycle.start), due.part, due.month)
     if not line.is_prorated:
         return
     since = max(window.opens, window.billing_starts_on)

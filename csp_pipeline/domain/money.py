@@ -1,8 +1,8 @@
 """Exact amounts: rounding half away from zero, truncating as the provider does, and sharing an amount out.
 
-What belongs here: the rules of arithmetic for one amount at a time, on decimals and whole numbers, never on floats. They
-are the reference that the SQL macros and the polars expressions over many rows are held to. Which amount is rounded
-when belongs to the rules that use it.
+What belongs here: the rules of arithmetic for one amount at a time, on decimals and whole numbers, never on floats.
+They are the reference that the SQL macros and the polars expressions over many rows are held to. Which amount is
+rounded when belongs to the rules that use it.
 """
 
 from __future__ import annotations

@@ -155,44 +155,36 @@ def _decimals(column: Column, array: pa.Array, shift: int, rows: pa.Array, batch
     texts = pl.from_arrow(array)
     if not isinstance(texts, pl.Series):
         raise TypeError("a column of text was expected")
-    there = texts.is_not_null() & (texts != "")
-    fast = texts.cast(_POLARS_DECIMAL, strict=False)
-    exponent = texts.str.contains("e", literal=True) | texts.str.contains("E", literal=True)
-    doubtful = there & (fast.is_null() | exponent | (texts.str.len_bytes() > _SURE_LENGTH))
-    places = doubtful.fill_null(value=False).arg_true()
+    cast_array = texts.cast(_POLARS_DECIMAL, strict=False).to_arrow().cast(ARROW_TYPES["decimal"])
+    exponent = pc.or_(pc.match_substring(array, "e"), pc.match_substring(array, "E"))
+    unread = pc.and_(pc.is_null(cast_array), pc.not_equal(array, ""))
+    unsure = pc.or_(exponent, unread)
+    if (pc.max(pc.binary_length(array)).as_py() or 0) > _SURE_LENGTH:
+        unsure = pc.or_(unsure, pc.match_substring_regex(array, _MORE_DECIMALS))
+    unsure = pc.fill_null(unsure, fill_value=False)
+    places = pc.indices_nonzero(unsure)
     if len(places):
-        some = texts.gather(places)
-        unsure = (
-            fast.gather(places).is_null() | exponent.gather(places) | some.str.contains(_MORE_DECIMALS)
-        ).arg_true()
-        places = places.gather(unsure)
-    if len(places):
-        values = _exact_decimals(column, texts.gather(places), places, rows, batch)
-        fast = fast.scatter(places, values)
-    cast_array = fast.to_arrow().cast(ARROW_TYPES["decimal"])
+        values = _exact_decimals(column, array.take(places), rows.take(places), batch)
+        cast_array = pc.replace_with_mask(cast_array, unsure, values)
     return _shifted(cast_array, shift) if shift else cast_array
 
 
-def _exact_decimals(column: Column, some: pl.Series, places: pl.Series, rows: pa.Array, batch: TypedBatch) -> pl.Series:
-    """Read texts one by one, each distinct text once (a file full of `0E-20` is common)."""
-    values: dict[str, Decimal | None] = {}
-    unreadable: dict[str, str] = {}
-    for text, count in zip(*some.value_counts(name="rows").to_dict(as_series=False).values(), strict=True):
-        values[text] = None
+def _exact_decimals(column: Column, texts: pa.Array, rows: pa.Array, batch: TypedBatch) -> pa.Array:
+    """Read texts one by one, each distinct text once: a column full of `0E-20` is common."""
+    encoded = texts.dictionary_encode()
+    values: list[Decimal | None] = []
+    for position, text in enumerate(encoded.dictionary.to_pylist()):
+        value = None
         if text.strip().strip("'"):
             try:
-                values[text], rounded = parse_decimal(text)
-                batch.noticed["rounded"] += rounded * count
+                value, rounded = parse_decimal(text)
+                if rounded:
+                    batch.noticed["rounded"] += len(_places(pc.equal(encoded.indices, position)))
             except UnreadableError as reason:
-                unreadable[text] = str(reason)
-    texts = some.to_list()
-    if unreadable:
-        batch.rejects += [
-            Reject(rows[place].as_py(), column.portal, text, unreadable[text])
-            for place, text in zip(places.to_list(), texts, strict=True)
-            if text in unreadable
-        ]
-    return pl.Series([values[text] for text in texts], dtype=_POLARS_DECIMAL)
+                where = _places(pc.equal(encoded.indices, position))
+                batch.rejects.extend(Reject(rows[place].as_py(), column.portal, text, str(reason)) for place in where)
+        values.append(value)
+    return pa.array(values, ARROW_TYPES["decimal"]).take(encoded.indices)
 
 
 def _shifted(array: pa.Array, shift: int) -> pa.Array:

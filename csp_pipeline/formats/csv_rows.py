@@ -7,15 +7,18 @@ file, and with it perhaps its numbers and dates: such a file is refused rather t
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
+from csp_pipeline.formats.encoding import MARK, MarkedText, shown
 from csp_pipeline.formats.recognition import recognise
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class CsvRows:
     wire_format: WireFormat
     match: HeaderMatch
     width: int
-    stream: BinaryIO
+    stream: MarkedText
 
     is_numbered_by_batch: ClassVar[bool] = False
 
@@ -86,7 +89,7 @@ def open_csv(stream: BinaryIO) -> CsvRows:
             )
     names = next(csv.reader([header]))
     wire_format = recognise(names)
-    return CsvRows(wire_format, wire_format.match(names), len(names), stream)
+    return CsvRows(wire_format, wire_format.match(names), len(names), MarkedText(stream))
 
 
 @dataclass(slots=True)
@@ -100,11 +103,13 @@ class _Typing:
 
     def __call__(self) -> TypedBatch:
         wire_format, match = self.rows.wire_format, self.rows.match
-        columns: dict[str, pa.Array] = {}
+        columns: dict[str, pa.Array | pa.ChunkedArray] = {}
         undecoded: list[Reject] = []
         for name, found in match.found.items():
-            raw = self.table[f"c{found.position}"].combine_chunks() if self.table else pa.array([], pa.binary())
-            columns[name] = _decoded(raw, wire_format.column[name].portal, self.numbers, undecoded)
+            column = self.table[f"c{found.position}"] if self.table else pa.chunked_array([], pa.string())
+            columns[name] = column
+            if self.rows.stream.has_marks:
+                undecoded += _marked_rejects(column, wire_format.column[name].portal, self.numbers)
         columns[ROW] = pa.array(self.numbers)
         shifts = {name: found.shift for name, found in match.found.items() if found.shift}
         batch = cast(wire_format, pa.table(columns), shifts)
@@ -129,18 +134,18 @@ def _header(stream: BinaryIO) -> str:
 
 
 def _reader(
-    stream: BinaryIO, names: list[str], wanted: list[str], ragged: list[pa_csv.InvalidRow]
+    stream: MarkedText, names: list[str], wanted: list[str], ragged: list[pa_csv.InvalidRow]
 ) -> pa_csv.CSVStreamingReader:
     def keep_aside(row: pa_csv.InvalidRow) -> str:
         ragged.append(row)
         return "skip"
 
     return pa_csv.open_csv(
-        pa.PythonFile(stream, mode="r"),
+        pa.PythonFile(io.BufferedReader(stream, buffer_size=BLOCK_BYTES), mode="r"),
         read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=BLOCK_BYTES),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
         convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.binary()), include_columns=wanted, strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
         ),
     )
 
@@ -158,7 +163,9 @@ def _grouped(reader: pa_csv.CSVStreamingReader) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(blocks)
 
 
-def sound_row_numbers(count: int, first: int, ragged: list[pa_csv.InvalidRow]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def sound_row_numbers(
+    count: int, first: int, ragged: list[pa_csv.InvalidRow]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Numbers of the sound rows: the places in the file that no ragged row takes.
 
     Args:
@@ -176,25 +183,17 @@ def sound_row_numbers(count: int, first: int, ragged: list[pa_csv.InvalidRow]) -
 
 def _ragged_reject(row: pa_csv.InvalidRow) -> Reject:
     reason = f"expected {row.expected_columns} fields as in the header, found {row.actual_columns}"
-    return Reject(row.number, None, row.text[:_VALUE_SHOWN], reason)
+    return Reject(row.number, None, shown(row.text)[:_VALUE_SHOWN], reason)
 
 
-def _decoded(
-    raw: pa.Array, portal: str, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], rejects: list[Reject]
-) -> pa.Array:
-    if isinstance(raw, pa.ChunkedArray):
-        raw = pa.concat_arrays(raw.chunks) if raw.num_chunks else pa.array([], pa.binary())
-    try:
-        return raw.cast(pa.string())
-    except pa.ArrowInvalid:
-        values = raw.to_pylist()
-    texts: list[str | None] = []
-    for value, row in zip(values, numbers.tolist(), strict=True):
-        text = value.decode("utf-8", errors="replace")
-        texts.append(text)
-        if text.encode() != value:
-            rejects.append(Reject(row, portal, text[:_VALUE_SHOWN], "expected UTF-8 text, found another encoding"))
-    return pa.array(texts, pa.string())
+def _marked_rejects(
+    column: pa.ChunkedArray, portal: str, numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> list[Reject]:
+    places = pc.indices_nonzero(pc.match_substring(column, MARK)).to_pylist()
+    reason = "expected UTF-8 text, found another encoding"
+    return [
+        Reject(int(numbers[place]), portal, shown(column[place].as_py())[:_VALUE_SHOWN], reason) for place in places
+    ]
 
 
 def _sentence(reason: str) -> str:

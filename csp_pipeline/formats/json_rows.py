@@ -1,8 +1,8 @@
 """Rows of JSON: lines, arrays and collections, as batches of text columns with every digit as it was sent.
 
-Three readers of lines give the same rows, tried in turn, batch by batch. The fastest cuts lines of known layouts at
-their quotation marks; the next lets Arrow read numbers into 128-bit decimals straight from their characters; what both
-refuse goes to the exact one, which reads each line as text. A double is never used.
+Two readers of lines give the same rows. The fast one lets Arrow read numbers into 128-bit decimals straight from their
+characters; what it refuses, batch by batch, goes to the exact one, which reads each line as text. A double is never
+used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
 from csp_pipeline.formats.columns import normalised
 from csp_pipeline.formats.json_arrow import LineShape
 from csp_pipeline.formats.json_documents import documents, records
-from csp_pipeline.formats.json_layout import LineLayouts
 from csp_pipeline.formats.recognition import recognise
 from csp_pipeline.formats.records import NumberText, as_text, loads
 from csp_pipeline.formats.values import UnreadableError, parse_decimal
@@ -126,14 +125,12 @@ def _open_lines(stream: BinaryIO, first: bytes) -> JsonRows:
         if isinstance(record, dict)
     ]
     rows = JsonRows(_recognised(sample), iter(()))
-    is_flat = rows.wire_format.flatten is None
-    layouts = LineLayouts(rows.wire_format) if is_flat else None
-    shape = LineShape(rows.wire_format, sample) if is_flat else None
+    shape = None if rows.wire_format.flatten else LineShape(rows.wire_format, sample)
 
     def batches() -> Iterator[Callable[[], TypedBatch]]:
-        yield _Lines(rows, layouts, shape, start)
+        yield _Lines(rows, shape, start)
         for chunk in chunks:
-            yield _Lines(rows, layouts, shape, chunk)
+            yield _Lines(rows, shape, chunk)
 
     rows.source = batches()
     return rows
@@ -177,16 +174,10 @@ class _Lines:
     """A chunk of JSON lines waiting to be typed."""
 
     rows: JsonRows
-    layouts: LineLayouts | None
     shape: LineShape | None
     chunk: memoryview
 
     def __call__(self) -> TypedBatch:
-        cut = self.layouts.read(self.chunk) if self.layouts is not None else None
-        if cut is not None:
-            table, strange, shifts = cut
-            self.rows.strange.update(strange)
-            return cast(self.rows.wire_format, table, shifts)
         read = self.shape.read(self.chunk) if self.shape is not None else None
         if read is None or self.shape is None:
             return self._exactly()()

@@ -50,8 +50,10 @@ def proof_check_result(
 
 
 def build_identity_checks(pool: str | None) -> list[dg.AssetChecksDefinition]:
-    """The identities as blocking checks on the tables they are about, one step per schema, so that what is found wrong
-    in the files or in cost stops what is made from them."""
+    """The identities as blocking checks on the tables they are about.
+
+    One step per schema, so that what is wrong in the files or in cost stops what is made from them.
+    """
     schemas = dict.fromkeys(identity.table.split(".")[0] for identity in IDENTITIES)
     return [_audit(schema, pool) for schema in schemas]
 

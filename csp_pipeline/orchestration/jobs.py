@@ -24,9 +24,7 @@ def tables_of(step: str) -> tuple[str, ...]:
 
 def stage_jobs() -> dg.Definitions:
     """One job per stage, in the order in which a month needs them, to be merged into a code location."""
-    proof_check = dg.AssetSelection.checks(
-        dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven")
-    )
+    proof_check = dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven"))
     identity_checks = dg.AssetSelection.checks(
         *(dg.AssetCheckKey(asset_key(identity.table), identity.name) for identity in IDENTITIES)
     )
@@ -79,7 +77,7 @@ def work_through_month(context: dg.OpExecutionContext) -> None:
     from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (imports the definitions, which import this)
 
     outcome = run_month(context.resources.settings, context.op_config["month"] or None, on_progress=context.log.info)
-    context.log.info(f"Month {outcome.month}: published {outcome.published}.")
+    context.log.info("Month %s: published %s.", outcome.month, outcome.published)
 
 
 @dg.job(description="The open month every night: what is new in the inbox, drafts, reconciliation, publication.")

@@ -96,7 +96,7 @@ def run_month(
         chosen = month or found
         _cost(state)
         _drafts_and_reconciliation(state, chosen)
-        _publish(state, chosen)
+        _publish(state)
         return Outcome(chosen, tuple(state.stages), home.published)
 
 
@@ -182,7 +182,7 @@ def _stage(
         work.record(connection, step, {partition: prints[partition] for partition in partitions})
 
 
-def _publish(state: _Month, month: str | None) -> None:
+def _publish(state: _Month) -> None:
     home = state.settings.home
     with writing(home) as connection:
         prints = {"": work.publish_fingerprint(connection)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.sandbox.cost_bases import cost_bases, recognised
 from csp_pipeline.sandbox.dates import anchored, days_between, days_in, last_day, month_of, months_through, shift
-from csp_pipeline.sandbox.drafts import Charge, conversion_rate, price_factor, rate_month
+from csp_pipeline.sandbox.drafts import Charge, conversion_rate, price_factor
 from csp_pipeline.sandbox.facts import Seats, plain, round_fraction
 from csp_pipeline.sandbox.seats import charges_of
 
@@ -221,7 +221,7 @@ def _fx_rate(books: Books, planted: Planted) -> Iterator[Entry]:
     line, scenario = planted.our_line, books.scenario
     for (line_id, service_month, billing_month), base in cost_bases(scenario, books.documents).items():
         if line_id == line.contract_line_id and service_month in scenario.months:
-            used = conversion_rate(scenario, line, rate_month(service_month, billing_month))
+            used = conversion_rate(scenario, line, service_month)
             kept = conversion_rate(scenario, line, min(service_month, billing_month))
             yield Entry(planted, service_month, base * (used - kept) * price_factor(line), None)
 

@@ -164,18 +164,13 @@ def _changes_by_day(history: History, cycle: BillingCycle) -> Iterator[tuple[dat
             yield day, change
 
 
-def rate_month(service_month: str, billing_month: str) -> str:
-    """The month whose exchange rate converts cost: that of the service, but never later than the document's."""
-    return min(service_month, billing_month)
-
-
 def _cost_plus(scenario: Scenario, line: ContractLine, bases: Bases) -> Iterator[Charge]:
     """One charge per service month: base x rate x (1 + markup) x (1 - discount), rounded once."""
     for month in scenario.months:
         converted = Fraction(0)
-        for (line_id, service_month, billing_month), base in bases.items():
+        for (line_id, service_month, _), base in bases.items():
             if line_id == line.contract_line_id and service_month == month:
-                converted += base * conversion_rate(scenario, line, rate_month(service_month, billing_month))
+                converted += base * conversion_rate(scenario, line, service_month)
         amount = round_fraction(converted * price_factor(line), CURRENCIES[line.currency].minor_unit)
         yield Charge(line, month, "usage", anchored(month, 1), anchored(month, 31), amount)
 

@@ -70,7 +70,8 @@ def read_csv_table(path: Path, table_name: str) -> RawRows:
                 frames.append(pl.DataFrame(rows, schema=schema, orient="row"))
                 rows = []
     except csv.Error as error:
-        message = f"{path.name}, line {reader.line_num}: the quotes do not close or do not belong ({error}); the file is not used."
+        place = f"{path.name}, line {reader.line_num}"
+        message = f"{place}: the quotes do not close or do not belong ({error}); the file is not used."
         raise InputFileError(message) from error
     frames.append(pl.DataFrame(rows, schema=schema, orient="row"))
     return RawRows(path.name, pl.concat(frames), tuple(notices))
@@ -118,7 +119,9 @@ def connect_terms_database(url: str) -> Engine:
     try:
         return create_engine(url)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        message = "CSP_COMMERCIAL_URL is no SQLAlchemy address that can be used here; expected for instance sqlite:///terms.db."
+        message = (
+            "CSP_COMMERCIAL_URL is no SQLAlchemy address that can be used; expected for instance sqlite:///terms.db."
+        )
         raise CspError(message) from error
 
 
@@ -142,7 +145,8 @@ def read_database_table(engine: Engine, table_name: str) -> RawRows | None:
             cells = [cast(column, String) if isinstance(column.type, Numeric) else column for column in table.columns]
             rows = connection.execute(select(*cells).order_by(*table.columns)).all()
     except SQLAlchemyError as error:
-        message = f"The database of CSP_COMMERCIAL_URL could not be read (table {table_name}, {type(error).__name__}); check address and rights."
+        found = f"table {table_name}, {type(error).__name__}"
+        message = f"The database of CSP_COMMERCIAL_URL could not be read ({found}); check its address and rights."
         raise CspError(message) from error
     names = [column.name for column in table.columns]
     schema = dict.fromkeys(names, pl.String()) | {"source_row": pl.Int64()}

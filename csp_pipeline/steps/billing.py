@@ -252,7 +252,7 @@ def _cost_plus_charges(terms: ContractTerms, facts: _Facts, notices: list[Billin
             if cost is None:
                 message = (
                     f"Contract line {line.contract_line_id} is not charged for {month}: its cost is in "
-                    f"{base.cost_currency}, and exchange_rates has no rate of {base.rate_month} between "
+                    f"{base.cost_currency}, and exchange_rates has no rate of {base.service_month} between "
                     f"{base.cost_currency} and {terms.currency}."
                 )
                 notices.append(BillingNotice(terms.account_id, line.contract_line_id, month, "refused", message))

@@ -58,8 +58,9 @@ def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
         """
         SELECT
             contract_line_id, pricing_model, starts_on, ends_on, anchor_day, months_per_cycle, decimals, billing_timing,
-            is_prorated, unit_price, discount_percent, markup_percent, discount_ends_on, account_id, customer_id, subscription_id, name,
-            unit_name, currency, CASE WHEN quantity_source = 'fixed' THEN quantity END, tax_rate_id, tax_category
+            is_prorated, unit_price, discount_percent, markup_percent, discount_ends_on, account_id,
+            customer_id, subscription_id, name, unit_name, currency,
+            CASE WHEN quantity_source = 'fixed' THEN quantity END, tax_rate_id, tax_category
         FROM billing.contract_terms
         ORDER BY contract_line_id
         """
@@ -83,7 +84,9 @@ def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory
     parts: defaultdict[str, list[QuantityHistory]] = defaultdict(list)
     cursor = con.cursor().execute(
         """
-        SELECT line.contract_line_id, line.customer_id, line.subscription_id, past.from_on, past.quantity_at_start, past.quantity
+        SELECT
+            line.contract_line_id, line.customer_id, line.subscription_id,
+            past.from_on, past.quantity_at_start, past.quantity
         FROM billing.line_subscriptions AS line
         INNER JOIN billing.quantity_history AS past USING (customer_id, subscription_id)
         ORDER BY 1, 2, 3, past.from_on NULLS FIRST
@@ -109,8 +112,8 @@ def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory
 class BaseAmount:
     """A row of billing.cost_bases."""
 
+    service_month: str
     cost_currency: str
-    rate_month: str
     amount: Decimal
     is_estimate: bool
 
@@ -120,7 +123,7 @@ def read_cost_bases(con: duckdb.DuckDBPyConnection, months: list[str]) -> dict[t
     bases: defaultdict[tuple[str, str], list[BaseAmount]] = defaultdict(list)
     rows = con.execute(
         """
-        SELECT contract_line_id, service_month, cost_currency, rate_month, base_amount, is_estimate
+        SELECT contract_line_id, service_month, cost_currency, base_amount, is_estimate
         FROM billing.cost_bases
         WHERE list_contains($months, service_month)
         ORDER BY ALL
@@ -128,7 +131,7 @@ def read_cost_bases(con: duckdb.DuckDBPyConnection, months: list[str]) -> dict[t
         {"months": months},
     ).fetchall()
     for line_id, month, *base in rows:
-        bases[line_id, month].append(BaseAmount(*base))
+        bases[line_id, month].append(BaseAmount(month, *base))
     return dict(bases)
 
 
@@ -147,10 +150,10 @@ def convertible(base: BaseAmount, currency: str, rates: Rates) -> CostBase | Non
     """A cost base with its rate into a currency: 1, the month's direct rate, else the inverse one; None without any."""
     if base.cost_currency == currency:
         return CostBase(base.amount, is_estimate=base.is_estimate)
-    direct = rates.get((base.rate_month, base.cost_currency, currency))
+    direct = rates.get((base.service_month, base.cost_currency, currency))
     if direct is not None:
         return CostBase(base.amount, direct, ONE, base.is_estimate)
-    inverse = rates.get((base.rate_month, currency, base.cost_currency))
+    inverse = rates.get((base.service_month, currency, base.cost_currency))
     return None if inverse is None else CostBase(base.amount, ONE, inverse, base.is_estimate)
 
 

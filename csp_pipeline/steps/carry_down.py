@@ -1,7 +1,7 @@
 """The billed amount of Azure plan lines, carried down to the usage rows they bill.
 
-What belongs here: fetching the weights, giving out the units, handing the ties back to SQL. Where a line's amount goes is
-in `models/cost/carry_down_*.sql`, the arithmetic in `domain.allocation`.
+What belongs here: fetching the weights, giving out the units, handing the ties back to SQL. Where a line's amount goes
+is in `models/cost/carry_down_*.sql`, the arithmetic in `domain.allocation`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def _units_of_bucket(con: duckdb.DuckDBPyConnection, parameters: Mapping[str, ob
     """Units of 1E-10 by line and target (`line_number`, `target_number`, `units`) for one bucket of lines."""
     charges = con.execute(
         """
-        SELECT lines.line_number, CAST(lines.units AS DECIMAL(38, 0)) AS units, any_value(destinations.line_weight) AS line_weight
+        SELECT
+            lines.line_number,
+            CAST(lines.units AS DECIMAL(38, 0)) AS units,
+            any_value(destinations.line_weight) AS line_weight
         FROM carry_down_lines AS lines INNER JOIN carry_down_destinations AS destinations USING (line_number)
         WHERE lines.line_number % $buckets = $bucket
         GROUP BY lines.line_number, lines.units

@@ -104,7 +104,12 @@ def load_commercial_terms(con: duckdb.DuckDBPyConnection, settings: Settings) ->
 def missing_required_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     """The required tables that the last load did not find; drafts are not made while there is one."""
     rows = con.execute(
-        "SELECT DISTINCT table_name FROM reference.notices WHERE severity = 'refused' AND source_row IS NULL ORDER BY ALL"
+        """
+        SELECT DISTINCT table_name
+        FROM reference.notices
+        WHERE severity = 'refused' AND source_row IS NULL
+        ORDER BY table_name
+        """
     ).fetchall()
     required = {table.name for table in COMMERCIAL_TABLES if table.is_required}
     return [name for (name,) in rows if name in required]

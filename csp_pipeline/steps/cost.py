@@ -6,6 +6,7 @@ staged files become views belongs to the step that ingests them, and must have h
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.currencies import minor_unit_decimals
@@ -49,8 +50,11 @@ def build_invoices(con: duckdb.DuckDBPyConnection, home: Home) -> int:  # noqa: 
 
 
 def build_cost_partition(
-    con: duckdb.DuckDBPyConnection, home: Home, billing_month: str, currency: str
-) -> dict[str, int]:  # noqa: ARG001
+    con: duckdb.DuckDBPyConnection,
+    home: Home,  # noqa: ARG001  (every builder takes a home)
+    billing_month: str,
+    currency: str,
+) -> dict[str, int]:
     """Fill every table of `COST_TABLES` for one month and currency.
 
     Args:
@@ -68,8 +72,8 @@ def build_cost_partition(
 def fill(con: duckdb.DuckDBPyConnection, key: str, billing_month: str, currency: str) -> int:
     """Replace one table's rows of a month and currency.
 
-    `cost.partner_earned_credit` looks back to earlier months; when an earlier month is filled again, the months after
-    it are filled again as well.
+    The day on which a resource lost access to the credit concerns all its months, so filling
+    `cost.partner_earned_credit` also corrects that one column of the other months.
 
     Args:
         con: a writing connection on which the staged views and the tables before this one are ready.
@@ -89,9 +93,22 @@ def fill(con: duckdb.DuckDBPyConnection, key: str, billing_month: str, currency:
         return carry_down(con, {"billing_month": billing_month, "currency": currency})
     rows = _replace(con, key, (billing_month, currency))
     if key == "cost.partner_earned_credit":
-        for partition in _later_partitions(con, billing_month):
-            _replace(con, key, partition)
+        _mark_lost_access(con, currency)
     return rows
+
+
+def _mark_lost_access(con: duckdb.DuckDBPyConnection, currency: str) -> None:
+    """Bring `access_lost_on` up to date on every month of a currency: a new month may move it on earlier ones."""
+    select = (resources.files("csp_pipeline.models") / "cost" / "access_lost.sql").read_text("utf-8")
+    con.execute(
+        f"""
+        UPDATE cost.partner_earned_credit AS credit
+        SET access_lost_on = changed.access_lost_on
+        FROM ({select}) AS changed
+        WHERE credit.rowid = changed.row_number
+        """,
+        {"currency": currency},
+    )
 
 
 def _replace(con: duckdb.DuckDBPyConnection, key: str, partition: tuple[str, str] | None) -> int:
@@ -106,10 +123,3 @@ def _replace(con: duckdb.DuckDBPyConnection, key: str, partition: tuple[str, str
     return replace_rows(
         con, table, select, where=where, parameters={**where, "minor_decimals": minor_unit_decimals(currency)}
     )
-
-
-def _later_partitions(con: duckdb.DuckDBPyConnection, billing_month: str) -> list[tuple[str, str]]:
-    return con.execute(
-        "SELECT DISTINCT billing_month, currency FROM cost.partner_earned_credit WHERE billing_month > ? ORDER BY ALL",
-        [billing_month],
-    ).fetchall()

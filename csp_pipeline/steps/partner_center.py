@@ -1,4 +1,4 @@
-"""Customers, subscriptions and their changes, from snapshots, the activity log, the change log and the provider's lines.
+"""Customers, subscriptions and their changes: from snapshots, the activity and change logs, the provider's lines.
 
 What belongs here: the order of the tables. What a row is stands in `models/partner_center/*.sql`.
 """

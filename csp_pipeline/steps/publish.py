@@ -70,7 +70,16 @@ def fill_dictionary(connection: duckdb.DuckDBPyConnection) -> None:
     for table in load_catalogue().values():
         tables.append((table.schema, table.name, table.description, table.grain))
         columns += [
-            (table.schema, table.name, column.name, ordinal, column.type, column.description, column.unit, column.source)
+            (
+                table.schema,
+                table.name,
+                column.name,
+                ordinal,
+                column.type,
+                column.description,
+                column.unit,
+                column.source,
+            )
             for ordinal, column in enumerate(table.columns, start=1)
         ]
     connection.execute("BEGIN")

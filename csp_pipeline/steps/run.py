@@ -1,8 +1,9 @@
 """What a month needs to have done again: fingerprints of every step's inputs, kept beside the work they led to.
 
-What belongs here: which inputs a step follows from, which months and partitions a run covers, and the record of what was
-done (`meta.steps`). The work itself is in the other modules of `steps/`; who runs it, and in which process, is not known
-here. A fingerprint is forgotten before its step starts and written after it ended, so a killed run does the step again.
+What belongs here: which inputs a step follows from, which months and partitions a run covers, and the record of what
+was done (`meta.steps`). The work itself is in the other modules of `steps/`; who runs it, and in which process, is not
+known here. A fingerprint is forgotten before its step starts and written after it ended, so a killed run does the step
+again.
 """
 
 from __future__ import annotations
@@ -103,7 +104,11 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings)
     )
     rows = connection.execute(
         """
-        SELECT i.billing_month || '|' || i.currency, count(*), sum(CAST(hash(i) AS HUGEINT)), sum(CAST(hash(f) AS HUGEINT))
+        SELECT
+            i.billing_month || '|' || i.currency,
+            count(*),
+            sum(CAST(hash(i) AS HUGEINT)),
+            sum(CAST(hash(f) AS HUGEINT))
         FROM cost.invoices AS i
         LEFT JOIN meta.file_invoices AS f ON upper(f.invoice_number) = upper(i.invoice_number)
         WHERE i.billing_month IS NOT NULL AND i.currency IS NOT NULL
@@ -120,9 +125,7 @@ def match_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
     return {"": digest(MATCHES, code_fingerprint(), cost, _terms(connection), str(settings.billing_starts_on))}
 
 
-def draft_fingerprints(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None
-) -> dict[str, str]:
+def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None) -> dict[str, str]:
     """The fingerprint of each month's drafts; a late fact of any month can change any draft, so they share inputs."""
     months = months_to_draft(connection, settings, month)
     shared = digest(
@@ -181,12 +184,9 @@ def months_to_draft(connection: duckdb.DuckDBPyConnection, settings: Settings, m
 
     A run for an earlier month thereby never leaves later drafts behind that rest on older facts.
     """
-    first, drafted = (
-        connection.execute(
-            "SELECT (SELECT min(billing_month) FROM cost.invoices), (SELECT max(billing_month) FROM billing.invoices)"
-        ).fetchone()
-        or (None, None)
-    )
+    first, drafted = connection.execute(
+        "SELECT (SELECT min(billing_month) FROM cost.invoices), (SELECT max(billing_month) FROM billing.invoices)"
+    ).fetchone() or (None, None)
     start = f"{settings.billing_starts_on:%Y-%m}" if settings.billing_starts_on else first
     last = max(filter(None, (month, drafted)), default=None)
     return months_between(start, last) if start and last else []

@@ -1,7 +1,7 @@
 """The published copy: a finished file takes the place of the old one in one step.
 
-What belongs here: copying a closed DuckDB file so that readers see the old copy or the new one and nothing between, even
-when the process is killed. What is in the file, and whether it may be published, is decided before.
+What belongs here: copying a closed DuckDB file so that readers see the old copy or the new one and nothing between,
+even when the process is killed. What is in the file, and whether it may be published, is decided before.
 """
 
 from __future__ import annotations
@@ -10,16 +10,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-import duckdb
-
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def checkpoint(warehouse: Path) -> None:
-    """Write DuckDB's log into its file, so that the file alone holds every row."""
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("CHECKPOINT")
 
 
 def swap(source: Path, published: Path) -> None:

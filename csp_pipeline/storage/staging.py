@@ -121,7 +121,8 @@ def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = N
         )
         with durable(parquet_path(home, wire_format.kind, file.sha256)) as unfinished, in_words():
             with _writer(unfinished, wire_format) as writer:
-                _write_all(writer, file, works, tally, by_batch=rows.is_numbered_by_batch)
+                output = _Output(wire_format, file, writer)
+                _write_all(output, works, tally, by_batch=rows.is_numbered_by_batch)
             if not tally.rows:
                 raise InputFileError("expected rows below the header, found none; export the file again")
             tally.rejects = quarantine.name_invoices(tally.rejects, sorted(tally.sums.invoices))
@@ -157,7 +158,7 @@ def clear(home: Home) -> None:
 
 @dataclass(slots=True)
 class _Preparing:
-    """A batch to be typed, parted, checked and summed, on a worker thread."""
+    """A batch to be typed, parted and summed, on a worker thread."""
 
     wire_format: WireFormat
     work: Callable[[], TypedBatch]
@@ -170,7 +171,6 @@ class _Preparing:
             _refuse_unbilled(self.wire_format, batch)
         quarantine.reject_other_currencies(self.wire_format, batch, self.currencies)
         sound, aside, rejects = quarantine.split(self.wire_format, batch)
-        check(self.wire_format, sound)
         sums = sums_of(self.wire_format, sound, aside)
         return _Prepared(sound, rejects, batch.rows, batch.noticed, sums)
 
@@ -208,29 +208,37 @@ def _writer(path: Path, wire_format: WireFormat) -> pq.ParquetWriter:
     )
 
 
-def _write_all(
-    writer: pq.ParquetWriter, file: LandedFile, works: Iterator[_Preparing], tally: _Tally, *, by_batch: bool
-) -> None:
+@dataclass(slots=True)
+class _Output:
+    """Where the sound rows of a file go: checked against the model of their kind, a row group at a time."""
+
+    wire_format: WireFormat
+    file: LandedFile
+    writer: pq.ParquetWriter
+
+    def write(self, held: list[pa.Table]) -> None:
+        table = pa.concat_tables(held)
+        if not table.num_rows:
+            return
+        check(self.wire_format, table)
+        place = pa.nulls(table.num_rows, pa.int8()).fill_null(0)
+        constants = (self.file.name, self.file.sha256)
+        named = [pa.DictionaryArray.from_arrays(place, pa.array([value])) for value in constants]
+        whole = pa.Table.from_arrays([*table.columns[:-1], *named, table.columns[-1]], schema=self.writer.schema)
+        self.writer.write_table(whole, row_group_size=2 * _ROW_GROUP)
+
+
+def _write_all(output: _Output, works: Iterator[_Preparing], tally: _Tally, *, by_batch: bool) -> None:
     held: list[pa.Table] = []
     for prepared in _in_order(works):
         batch = _moved(prepared, tally.rows) if by_batch and tally.rows else prepared
         tally.add(batch)
         held.append(batch.sound)
         if sum(table.num_rows for table in held) >= _ROW_GROUP:
-            _write(writer, file, held)
+            output.write(held)
             held = []
     if held:
-        _write(writer, file, held)
-
-
-def _write(writer: pq.ParquetWriter, file: LandedFile, held: list[pa.Table]) -> None:
-    table = pa.concat_tables(held)
-    if not table.num_rows:
-        return
-    place = pa.nulls(table.num_rows, pa.int8()).fill_null(0)
-    named = [pa.DictionaryArray.from_arrays(place, pa.array([value])) for value in (file.name, file.sha256)]
-    columns = [*table.columns[:-1], *named, table.columns[-1]]
-    writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema), row_group_size=2 * _ROW_GROUP)
+        output.write(held)
 
 
 def _moved(batch: _Prepared, by: int) -> _Prepared:

@@ -6,7 +6,6 @@ written (delete a partition and insert it again, in one transaction). What the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from csp_pipeline.models.catalogue import SCHEMAS, Table, load_catalogue, macros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from csp_pipeline.storage.home import Home
@@ -26,7 +25,9 @@ MEMORY_LIMIT = "1GB"
 
 
 @contextmanager
-def exclusive(home: Home, *, on_wait: Callable[[str], None] = print, waiting: timedelta = timedelta(hours=6)) -> Iterator[None]:
+def exclusive(
+    home: Home, *, on_wait: Callable[[str], None] = print, waiting: timedelta = timedelta(hours=6)
+) -> Iterator[None]:
     """Hold the lock of a CSP_HOME; re-entrant within a process.
 
     Args:
@@ -127,7 +128,9 @@ def replace_rows(
     connection.execute("BEGIN")
     try:
         connection.execute(f"DELETE FROM {table.key} WHERE {condition}", dict(where or {}))
-        inserted = connection.execute(f"INSERT INTO {table.key} BY NAME {select.rstrip().rstrip(';')}", given).fetchone()
+        inserted = connection.execute(
+            f"INSERT INTO {table.key} BY NAME {select.rstrip().rstrip(';')}", given
+        ).fetchone()
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

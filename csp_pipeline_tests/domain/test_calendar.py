@@ -1,6 +1,7 @@
 """Cycles of a contract line: where they start and end, and whose invoice charges them."""
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,7 @@ def test_cycles_cover_a_line_without_gap_or_overlap(start: date, length: int, an
     end = start + length * ONE_DAY
     cycles = CycleCalendar(start, end, anchor_day, months).cycles(start, end)
     assert sum(cycle.days for cycle in cycles) == length
-    assert all(left.end == right.start for left, right in zip(cycles, cycles[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(cycles))
     assert all(0 < cycle.days <= cycle.full_days for cycle in cycles)
 
 

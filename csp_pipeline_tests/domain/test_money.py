@@ -67,7 +67,7 @@ def test_a_minor_unit_is_what_the_currency_says() -> None:
 
 
 def test_fifteen_percent_credit_is_three_seventeenths_of_the_net_amount() -> None:
-    assert earned_credit(Decimal("85"), Decimal(15)) == Decimal(15)
+    assert earned_credit(Decimal(85), Decimal(15)) == Decimal(15)
     assert earned_credit(Decimal("0.0000000017"), Decimal(15)) == Decimal("0.0000000003")
     assert earned_credit(Decimal("-0.7378"), Decimal(15)) == Decimal("-0.1302")  # 0.868 x 0.85 = 0.7378, gross 0.868
 

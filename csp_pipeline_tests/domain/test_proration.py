@@ -46,7 +46,7 @@ def test_seat_changes_are_microsofts_examples_rounded_our_way(quantity: int, day
 
 
 def test_a_discount_is_taken_before_the_line_is_rounded() -> None:
-    """Worked example NCE-701: 50 seats at 16 less 10 percent; and 3 × 0.335 less half is 0.50, not half of 1.01."""
+    """Worked example NCE-701: 50 seats at 16 less 10 percent; and 3 times 0.335 less half is 0.50, not half of 1.01."""
     assert cycle_amount(D(16), D(50), Fraction(1), D(10), 2) == D(720)
     assert cycle_amount(D("0.335"), D(3), Fraction(1), D(50), 2) == D("0.50")
 

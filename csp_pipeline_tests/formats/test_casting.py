@@ -66,9 +66,7 @@ def test_the_model_follows_the_column_table() -> None:
 
 
 def test_the_model_fails_when_a_required_value_is_missing_or_a_type_differs() -> None:
-    raw = pa.table(
-        {"subscription_id": ["a"], "changed_at": ["2026-10-01"], "quantity_after": ["5"], "source_row": [1]}
-    )
+    raw = pa.table({"subscription_id": ["a"], "changed_at": ["2026-10-01"], "quantity_after": ["5"], "source_row": [1]})
     table = cast(subscription_changes.FORMAT, raw, {}).table
     check(subscription_changes.FORMAT, table)
     place = table.column_names.index("quantity_after")

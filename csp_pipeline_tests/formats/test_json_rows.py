@@ -40,7 +40,9 @@ def test_numbers_survive_exactly_in_every_form(form: str, monkeypatch: pytest.Mo
     if form == "pretty":
         text = text.replace(', "', ',\n  "').replace('[{"', '[\n{\n  "')
     if form == "collection":
-        text = '{"totalCount": 6, "items": [' + text.replace("\n", ",") + '], "attributes": {"objectType": "Collection"}}'
+        text = (
+            '{"totalCount": 6, "items": [' + text.replace("\n", ",") + '], "attributes": {"objectType": "Collection"}}'
+        )
     expected = [Decimal(number) for number in EXACT]
     assert [row["billing_pre_tax_total"] for row in read(text)][:6] == expected
     monkeypatch.setattr(json_documents, "AT_ONCE", 100)

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csp_pipeline.formats.values import UnreadableError, is_exponent_id, parse_date, parse_decimal, parse_instant, parse_truth
+from csp_pipeline.formats.values import (
+    UnreadableError,
+    is_exponent_id,
+    parse_date,
+    parse_decimal,
+    parse_instant,
+    parse_truth,
+)
 
 EXACT = st.decimals(min_value=Decimal("-99999999999999999999"), max_value=Decimal("99999999999999999999"), places=18)
 
@@ -35,7 +42,9 @@ def test_a_number_keeps_every_digit(text: str, value: str) -> None:
     assert parse_decimal(text)[0] == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["abc", "1,000.50", "1 000", "--1", "1.2.3", "NaN", "Infinity", "0x1F", "١٢", "1e", "''1"])
+@pytest.mark.parametrize(
+    "text", ["abc", "1,000.50", "1 000", "--1", "1.2.3", "NaN", "Infinity", "0x1F", "١٢", "1e", "''1"]
+)
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(UnreadableError, match="expected a number"):
         parse_decimal(text)
@@ -79,7 +88,9 @@ def test_the_placeholder_date_is_no_date(text: str) -> None:
     assert parse_date(text) is None
 
 
-@pytest.mark.parametrize("text", ["31/10/2026", "2026-02-30", "20261031", "soon", "10/31/26", "45961", "2026-10-31T25:00"])
+@pytest.mark.parametrize(
+    "text", ["31/10/2026", "2026-02-30", "20261031", "soon", "10/31/26", "45961", "2026-10-31T25:00"]
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(UnreadableError):
         parse_date(text)

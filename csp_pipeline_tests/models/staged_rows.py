@@ -6,7 +6,6 @@ row or seat line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,37 +16,41 @@ from csp_pipeline.steps.cost import build_cost_partition, build_invoices
 from csp_pipeline.storage.warehouse import configure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, object]
 PEC_TEXT = '["15.0% Partner earned credit for services managed"]'
 
 RECONCILIATION = (
-    "partner_id customer_id customer_name customer_domain_name customer_country invoice_number mpn_id reseller_mpn_id order_id "
-    "order_date product_id sku_id availability_id sku_name product_name charge_type unit_price quantity subtotal tax_total total "
-    "currency price_adjustment_description publisher_name publisher_id subscription_description subscription_id "
-    "charge_start_date charge_end_date term_and_billing_cycle effective_unit_price unit_type alternate_id billable_quantity "
-    "billing_frequency pricing_currency pc_to_bc_exchange_rate pc_to_bc_exchange_rate_date meter_description "
-    "reservation_order_id credit_reason_code subscription_start_date subscription_end_date reference_id product_qualifiers "
-    "promotion_id product_category source_file file_sha256 source_row"
+    "partner_id customer_id customer_name customer_domain_name customer_country invoice_number mpn_id "
+    "reseller_mpn_id order_id order_date product_id sku_id availability_id sku_name product_name charge_type "
+    "unit_price quantity subtotal tax_total total currency price_adjustment_description publisher_name "
+    "publisher_id subscription_description subscription_id charge_start_date charge_end_date "
+    "term_and_billing_cycle effective_unit_price unit_type alternate_id billable_quantity billing_frequency "
+    "pricing_currency pc_to_bc_exchange_rate pc_to_bc_exchange_rate_date meter_description "
+    "reservation_order_id credit_reason_code subscription_start_date subscription_end_date reference_id "
+    "product_qualifiers promotion_id product_category source_file file_sha256 source_row"
 )
 DAILY_USAGE = (
-    "customer_id invoice_number product_id sku_id product_name publisher_name subscription_id charge_start_date charge_end_date "
-    "usage_date meter_category meter_id meter_sub_category meter_name meter_region resource_group resource_uri unit_price "
-    "quantity billing_pre_tax_total billing_currency pricing_pre_tax_total pricing_currency tags additional_info "
-    "effective_unit_price pc_to_bc_exchange_rate entitlement_id partner_earned_credit_percentage credit_type benefit_type "
-    "source_file file_sha256 source_row"
+    "customer_id invoice_number product_id sku_id product_name publisher_name subscription_id "
+    "charge_start_date charge_end_date usage_date meter_category meter_id meter_sub_category meter_name "
+    "meter_region resource_group resource_uri unit_price quantity billing_pre_tax_total billing_currency "
+    "pricing_pre_tax_total pricing_currency tags additional_info effective_unit_price pc_to_bc_exchange_rate "
+    "entitlement_id partner_earned_credit_percentage credit_type benefit_type source_file file_sha256 "
+    "source_row"
 )
 HEADERS = (
-    "invoice_number invoice_date billing_period_start_date billing_period_end_date due_date total_charges tax_total "
-    "currency_code document_type invoice_type amends_of status source_file file_sha256 source_row"
+    "invoice_number invoice_date billing_period_start_date billing_period_end_date due_date total_charges "
+    "tax_total currency_code document_type invoice_type amends_of status source_file file_sha256 source_row"
 )
 CHANGES = "change_id customer_id subscription_id changed_at event quantity_before quantity_after actor"
 CUSTOMERS = "customer_id tenant_id name domain country_code relationship snapshot_on scan_number file_sha256 source_row"
 SUBSCRIPTIONS = (
-    "customer_id subscription_id entitlement_id offer_id offer_name friendly_name quantity unit_type status term_duration "
-    "billing_cycle effective_start_date commitment_end_date auto_renew_enabled order_id publisher_name product_type is_trial "
-    "snapshot_on scan_number file_sha256 source_row"
+    "customer_id subscription_id entitlement_id offer_id offer_name friendly_name quantity unit_type status "
+    "term_duration billing_cycle effective_start_date commitment_end_date auto_renew_enabled order_id "
+    "publisher_name product_type is_trial snapshot_on scan_number file_sha256 source_row"
 )
 AGREEMENTS = "customer_id agreement_type date_agreed template_id signer_name method"
 AUDIT_RECORDS = (
@@ -69,9 +72,21 @@ FLAGS = ("auto_renew_enabled", "is_trial")
 COUNTS = ("source_row", "scan_number")
 TIMES = ("changed_at", "operation_date")
 DECIMALS = (
-    "unit_price quantity subtotal tax_total total effective_unit_price billable_quantity pc_to_bc_exchange_rate "
-    "billing_pre_tax_total pricing_pre_tax_total partner_earned_credit_percentage total_charges quantity_before quantity_after"
-).split()
+    "unit_price",
+    "quantity",
+    "subtotal",
+    "tax_total",
+    "total",
+    "effective_unit_price",
+    "billable_quantity",
+    "pc_to_bc_exchange_rate",
+    "billing_pre_tax_total",
+    "pricing_pre_tax_total",
+    "partner_earned_credit_percentage",
+    "total_charges",
+    "quantity_before",
+    "quantity_after",
+)
 
 
 def usage(net: str, **more: object) -> Row:
@@ -186,7 +201,8 @@ class StagedPartner:
             self.con.execute(
                 f"""INSERT INTO meta.file_invoices BY NAME
                 SELECT '{kind}' AS kind, invoice_number, file_sha256, mode({currency}) AS currency,
-                    mode(strftime(charge_start_date, '%Y-%m')) AS lines_month, count(*) AS rows_staged, 0 AS rows_quarantined,
+                    mode(strftime(charge_start_date, '%Y-%m')) AS lines_month,
+                    count(*) AS rows_staged, 0 AS rows_quarantined,
                     sum({amount}) AS amount_staged, {total} AS total_staged, TRUE AS is_current
                 FROM staged_{kind} GROUP BY invoice_number, file_sha256"""
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from csp_pipeline_tests.models.staged_rows import StagedPartner
 
 PARTS = "SELECT entitlement_id, billed_amount FROM cost.line_allocations ORDER BY entitlement_id"
-NETS = st.lists(st.decimals(min_value=Decimal("-1000"), max_value=Decimal("10000"), places=10), min_size=1, max_size=6)
+NETS = st.lists(st.decimals(min_value=Decimal(-1000), max_value=Decimal(10000), places=10), min_size=1, max_size=6)
 
 
 def _parts(partner: StagedPartner) -> dict[object, object]:

@@ -54,7 +54,7 @@ def test_credit_is_rounded_per_row_and_then_summed(partner: StagedPartner) -> No
         ({}, "1.5"),
         ({"publisher_name": "microsoft Corporation"}, "1.5"),
         ({"publisher_name": "Contoso ISV"}, "0"),
-        ({"product_id": "OTHER", "product_name": "Other"}, "0"),
+        ({"product_id": "OTHER", "product_name": "Other"}, "1.5"),
         ({"benefit_type": "SavingsPlan"}, "0"),
         ({"benefit_type": "Charge"}, "1.5"),
         ({"additional_info": '{"ReservationOrderId":"r-1","ReservationId":"r-2"}'}, "0"),
@@ -95,7 +95,7 @@ def test_credit_lost_at_the_turn_of_a_month_is_seen_in_any_order_of_loading(part
         for month in months:
             partner.build(month)
         assert _lost(partner, "billing_month = '2026-10'") == {date(2026, 10, 1)}
-        assert _lost(partner, "billing_month = '2026-09'") == {None}
+        assert _lost(partner, "billing_month = '2026-09'") == {date(2026, 10, 1)}
 
 
 def test_amounts_by_resource_and_day_sum_to_those_of_the_usage(partner: StagedPartner) -> None:

@@ -25,7 +25,7 @@ def _noisy_month() -> tuple[list[Row], list[Row]]:
             "7.7707333333", pricing_pre_tax_total="9.183064", quantity="744", meter_id="meter-2", meter_name="E4", **FX
         ),
     ]
-    # trunc2(3.960644512) = 3.96 x 0.846202666 = 3.35096... -> 3.35; trunc2(9.183064) = 9.18 x 0.846202666 = 7.768... -> 7.76
+    # 3.960644512 -> 3.96 x 0.846202666 = 3.35096... -> 3.35; 9.183064 -> 9.18 x 0.846202666 = 7.768... -> 7.76
     lines = [line("3.35", billable_quantity="3.75", **FX), line("7.76", billable_quantity="744", **FX)]
     return rows, lines
 
@@ -47,7 +47,8 @@ def test_noise_in_the_tenth_decimal_of_usage_leaves_nothing_unexplained(partner:
 
 
 def test_a_line_is_truncated_twice_as_published(partner: StagedPartner) -> None:
-    # PEC-03, kvamseek/partner-center@85eb3c40 azure-plan-billing.md:169: 0.868 x 0.85 x 555.950039 = 410.1799387742 -> 410.17
+    # PEC-03: 0.868 x 0.85 x 555.950039 = 410.1799387742 -> 410.17
+    # kvamseek/partner-center@85eb3c40 azure-plan-billing.md:169
     proof = (
         partner.stage(
             daily_usage=[usage("410.17993877420", quantity="555.950039")],
@@ -160,7 +161,7 @@ def test_yen_are_truncated_to_whole_yen(partner: StagedPartner) -> None:
 
 
 def test_a_tax_the_header_states_makes_document_tax(partner: StagedPartner) -> None:
-    # LEG-style line taxes .98 + 1.03 = 2.01 against 2.00 on the invoice (kvamseek/partner-center@85eb3c40 read-your-bill.md)
+    # 10 % on 9.75 and 10.25: the lines' .98 + 1.03 = 2.01, the invoice 2.00; kvamseek/partner-center@85eb3c40
     partner.stage(
         reconciliation=[
             seats("9.75", tax_total="0.98", total="10.73"),
@@ -244,7 +245,8 @@ def test_of_meters_with_equal_quantities_the_description_chooses(partner: Staged
         invoice_headers=[header("109")],
     ).build()
     found = partner.rows(
-        "SELECT meter_id, subtotal_amount FROM cost.usage_groups INNER JOIN cost.invoice_lines USING (line_id) ORDER BY meter_id"
+        """SELECT meter_id, subtotal_amount FROM cost.usage_groups
+        INNER JOIN cost.invoice_lines USING (line_id) ORDER BY meter_id"""
     )
     assert [(row["meter_id"], row["subtotal_amount"]) for row in found] == [("m-a", 10), ("m-b", 99)]
 

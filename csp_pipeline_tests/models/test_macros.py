@@ -104,7 +104,7 @@ def test_the_published_formula_in_sql_truncates_twice(
 ) -> None:
     found = _value(
         con,
-        "usage_line_minor_units(units18(CAST($a AS DECIMAL(38, 18))), units18(CAST($r AS DECIMAL(38, 18))), CAST($d AS INTEGER))",
+        "usage_line_minor_units(units18($a::DECIMAL(38, 18)), units18($r::DECIMAL(38, 18)), $d::INTEGER)",
         a=_dec(pricing),
         r=_dec(rate),
         d=decimals,
@@ -131,7 +131,7 @@ def test_noise_is_told_from_a_difference_at_exactly_a_millionth(
 ) -> None:
     found = _value(
         con,
-        "product_differs(CAST($n AS DECIMAL(38, 18)), CAST($a AS DECIMAL(38, 18)), units18(CAST(1 AS DECIMAL(38, 18))))",
+        "product_differs($n::DECIMAL(38, 18), $a::DECIMAL(38, 18), units18(1::DECIMAL(38, 18)))",
         n=_dec(net),
         a=_dec(net + Decimal(off).scaleb(-18)),
     )

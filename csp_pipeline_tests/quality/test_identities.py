@@ -19,34 +19,44 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 SHA = "a" * 64
+BILLED = "'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
+CARRIED = "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
+KEY = "'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
+MARCH = f"'2026-03' AS service_month, {KEY} 'EUR' AS cost_currency, "
+FILE = f"'{SHA}' AS file_sha256, "
 TIED = {
-    "meta.files": [f"'{SHA}' AS file_sha256, 'g.csv' AS source_file, 'staged' AS status, "
-                   "3 AS rows_total, 2 AS rows_staged, 1 AS rows_quarantined"],
-    "meta.quarantine": [f"'{SHA}' AS file_sha256, 3 AS source_row, 'UnitPrice' AS column_name",
-                        f"'{SHA}' AS file_sha256, 3 AS source_row, 'Subtotal' AS column_name"],
-    "meta.file_invoices": ["'reconciliation' AS kind, 'G1' AS invoice_number, 'EUR' AS currency, true AS is_current, "
-                           f"'{SHA}' AS file_sha256, "
-                           "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged"],
-    "cost.invoice_lines": ["'l1' AS line_id, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
-                           "'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, 12 AS total_amount, "
-                           "'g.csv' AS source_file, 1 AS source_row",
-                           "'l2' AS line_id, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
-                           "'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, 2.64 AS total_amount, "
-                           "'g.csv' AS source_file, 2 AS source_row"],
-    "cost.azure_plan_costs": ["'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 'e1' AS entitlement_id, 7.5 AS billed_amount",
-                              "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 'e2' AS entitlement_id, 2.5 AS billed_amount"],
+    "meta.files": [
+        FILE + "'g.csv' AS source_file, 'staged' AS status, 3 AS rows_total, 2 AS rows_staged, 1 AS rows_quarantined"
+    ],
+    "meta.quarantine": [
+        FILE + "3 AS source_row, 'UnitPrice' AS column_name",
+        FILE + "3 AS source_row, 'Subtotal' AS column_name",
+    ],
+    "meta.file_invoices": [
+        FILE + "'reconciliation' AS kind, 'G1' AS invoice_number, 'EUR' AS currency, true AS is_current, "
+        "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged"
+    ],
+    "cost.invoice_lines": [
+        BILLED + "'l1' AS line_id, 'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, "
+        "12 AS total_amount, 'g.csv' AS source_file, 1 AS source_row",
+        BILLED + "'l2' AS line_id, 'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, "
+        "2.64 AS total_amount, 'g.csv' AS source_file, 2 AS source_row",
+    ],
+    "cost.azure_plan_costs": [
+        CARRIED + "'e1' AS entitlement_id, 7.5 AS billed_amount",
+        CARRIED + "'e2' AS entitlement_id, 2.5 AS billed_amount",
+    ],
     "billing.invoice_lines": ["'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 30.01 AS net_amount"],
     "reconciliation.revenue_vs_cost": [
-        "'2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, 'EUR' AS cost_currency, "
-        "20.01 AS revenue_amount, 12.3 AS cost_original_amount, 1.5 AS difference_amount, 2 AS quantity_difference",
-        "'2026-04' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
-        "10 AS revenue_amount, 0 AS difference_amount"],
+        MARCH + "20.01 AS revenue_amount, 12.3 AS cost_original_amount, 1.5 AS difference_amount, "
+        "2 AS quantity_difference",
+        f"'2026-04' AS service_month, {KEY} 10 AS revenue_amount, 0 AS difference_amount",
+    ],
     "reconciliation.differences": [
-        "'d1' AS difference_id, '2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
-        "'EUR' AS cost_currency, 'timing' AS cause, 1.2 AS amount, 2 AS quantity",
-        "'d2' AS difference_id, '2026-03' AS service_month, 'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
-        "'EUR' AS cost_currency, 'rounding' AS cause, 0.3 AS amount"],
-}  # fmt: skip
+        MARCH + "'d1' AS difference_id, 'timing' AS cause, 1.2 AS amount, 2 AS quantity",
+        MARCH + "'d2' AS difference_id, 'rounding' AS cause, 0.3 AS amount",
+    ],
+}
 STAGED = f"""
 CREATE TEMP TABLE staged_parquet AS SELECT '/x/staging/reconciliation/{SHA}.parquet' AS file_name, 2 AS num_rows;
 CREATE TEMP TABLE staged_reconciliation AS
@@ -66,7 +76,7 @@ BREAKS = {
         "amounts_conserved: G1 in file aaaaaaaaaaaa: expected 12.31 EUR less 0.00 quarantined, found 12.30",
     ),
     "invoice_lines_equal_files": (
-        "UPDATE cost.invoice_lines SET total_amount = total_amount + 0.01, tax_amount = tax_amount + 0.01 WHERE line_id = 'l1'",
+        "UPDATE cost.invoice_lines SET total_amount = 12.01, tax_amount = 2.01 WHERE line_id = 'l1'",
         "invoice_lines_equal_files: G1: expected 14.64 in the files, found 14.65 in cost.invoice_lines",
     ),
     "subtotal_and_tax_are_total": (
@@ -78,7 +88,7 @@ BREAKS = {
         "azure_plan_is_carried_down: 2026-03 EUR: expected 10.00 on Azure plan lines, found 7.50 carried down",
     ),
     "cost_is_recognised": (
-        "UPDATE reconciliation.revenue_vs_cost SET cost_original_amount = 12.2999999999 WHERE service_month = '2026-03'",
+        "UPDATE reconciliation.revenue_vs_cost SET cost_original_amount = 12.2999999999 WHERE cost_currency = 'EUR'",
         "cost_is_recognised: EUR: expected 12.30 billed by the provider, found 12.2999999999 recognised",
     ),
     "revenue_is_recognised": (
@@ -138,6 +148,8 @@ def test_all_broken_identities_are_one_sentence(books: duckdb.DuckDBPyConnection
         books.execute(breaking)
     with pytest.raises(IdentityBrokenError) as refusal:
         require_all(books)
-    assert str(refusal.value).startswith("Nothing was published, because the books do not tie out: rows_conserved: g.csv")
+    assert str(refusal.value).startswith(
+        "Nothing was published, because the books do not tie out: rows_conserved: g.csv"
+    )
     assert "further identities are broken" in str(refusal.value)
     assert "\n" not in str(refusal.value)

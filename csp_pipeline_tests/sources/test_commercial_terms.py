@@ -134,7 +134,8 @@ def test_a_database_gives_the_rows_a_file_gives(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
-                "CREATE TABLE tax_rates (tax_rate_id TEXT, tax_category TEXT, rate_percent NUMERIC, valid_from DATE, valid_to DATE)"
+                """CREATE TABLE tax_rates
+                (tax_rate_id TEXT, tax_category TEXT, rate_percent NUMERIC, valid_from DATE, valid_to DATE)"""
             )
         )
         connection.execute(text("INSERT INTO tax_rates VALUES ('DE', NULL, 7.7, '2026-01-01', NULL)"))

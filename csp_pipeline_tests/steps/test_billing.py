@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 
-LINES = "contract_line_id,account_id,customer_id,subscription_id,entitlement_id,product_id,sku_id,pricing_model,unit_price,currency,markup_percent,cost_basis,quantity,billing_timing,anchor_day,proration,starts_on,ends_on,cost_source"
+LINES = (
+    "contract_line_id,account_id,customer_id,subscription_id,entitlement_id,product_id,sku_id,pricing_model,unit_price,"
+    "currency,markup_percent,cost_basis,quantity,billing_timing,anchor_day,proration,starts_on,ends_on,cost_source"
+)
 
 
 def bases(case: Case) -> dict[str, str]:
@@ -64,7 +66,8 @@ def test_without_changes_the_snapshot_counts_and_without_it_the_providers_lines(
             "L1,A1,c1,s1,,,,per_unit,1,EUR,,,,arrears,1,,2026-03-01,,",
             "L2,A1,c1,s2,,,,per_unit,1,EUR,,,,arrears,1,,2026-03-01,,",
         )
-        case.facts("partner_center.subscriptions", {"customer_id": "C1", "subscription_id": "s1", "quantity": 7, "snapshot_on": "2026-04-02"})
+        snapshot = {"customer_id": "C1", "subscription_id": "s1", "quantity": 7, "snapshot_on": "2026-04-02"}
+        case.facts("partner_center.subscriptions", snapshot)
         case.cost(
             "x1", "40", "2026-03-01", "2026-03-31", subscription_id="s2", billable_quantity=4, charge_type="cycleCharge"
         )
@@ -103,6 +106,7 @@ def test_a_line_without_subscription_charges_those_with_its_product_that_nobody_
                 "product_id": "p1",
                 "sku_id": "0001",
                 "quantity": quantity,
+                "snapshot_on": "2026-04-02",
             }
             case.facts("partner_center.subscriptions", row)
         case.draft("2026-03")
@@ -283,7 +287,13 @@ def test_cycles_say_which_invoice_charges_them(tmp_path: Path) -> None:
         case.terms("contract_lines", LINES, "L1,A1,,,,,,flat,1,EUR,,,,advance,17,,2026-01-20,2026-03-20,own")
         case.draft("2026-02")
         rows = case.con.execute(
-            "SELECT * EXCLUDE (contract_line_id, account_id) REPLACE (CAST(cycle_start_on AS VARCHAR) AS cycle_start_on, CAST(cycle_end_on AS VARCHAR) AS cycle_end_on, CAST(full_cycle_start_on AS VARCHAR) AS full_cycle_start_on, CAST(full_cycle_end_on AS VARCHAR) AS full_cycle_end_on) FROM billing.cycles ORDER BY 1"
+            """
+            SELECT
+                CAST(cycle_start_on AS VARCHAR), CAST(cycle_end_on AS VARCHAR), CAST(full_cycle_start_on AS VARCHAR),
+                CAST(full_cycle_end_on AS VARCHAR), full_cycle_days, invoice_month, counts_as_issued
+            FROM billing.cycles
+            ORDER BY cycle_start_on
+            """
         ).fetchall()
         assert rows == [
             ("2026-01-20", "2026-02-16", "2026-01-17", "2026-02-16", 31, "2026-02", True),
@@ -312,14 +322,25 @@ def test_documents_are_one_per_account_month_and_currency_with_tax_per_category(
         )
         case.draft("2026-01")
         documents = case.con.execute(
-            "SELECT currency, CAST(net_amount AS DOUBLE), CAST(tax_amount AS DOUBLE), CAST(gross_amount AS DOUBLE), state, invoice_number, due_on FROM billing.invoices ORDER BY 1"
+            """
+            SELECT
+                currency, CAST(net_amount AS DOUBLE), CAST(tax_amount AS DOUBLE), CAST(gross_amount AS DOUBLE), state,
+                invoice_number, due_on
+            FROM billing.invoices
+            ORDER BY 1
+            """
         ).fetchall()
         assert documents == [
             ("EUR", 10.1, 0.72, 10.82, "draft", None, None),
             ("JPY", 1000.0, 190.0, 1190.0, "draft", None, None),
         ]
         numbered = case.con.execute(
-            "SELECT line_number, contract_line_id, tax_percent FROM billing.invoice_lines WHERE currency = 'EUR' ORDER BY 1"
+            """
+            SELECT line_number, contract_line_id, tax_percent
+            FROM billing.invoice_lines
+            WHERE currency = 'EUR'
+            ORDER BY 1
+            """
         ).fetchall()
         assert numbered == [(1, "L1", Decimal(19)), (2, "L2", Decimal(7)), (3, "L3", Decimal(19))]
 

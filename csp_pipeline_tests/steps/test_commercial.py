@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-
-from csp_pipeline_tests.steps.billing_case import billing_case
-
 from csp_pipeline.formats.commercial import COMMERCIAL_TABLES
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.commercial import missing_required_tables
+from csp_pipeline_tests.steps.billing_case import billing_case
 
 
 def test_every_declared_column_is_in_the_warehouse_and_no_other() -> None:

@@ -15,7 +15,16 @@ import pytest
 
 from csp_pipeline.formats import daily_usage, reconciliation
 from csp_pipeline.steps.ingest import restage
-from csp_pipeline_tests.steps.inbox_case import CUSTOMER, RECON_ROW, USAGE_ROW, InboxCase, csv_of, recon, usage, usage_lines
+from csp_pipeline_tests.steps.inbox_case import (
+    CUSTOMER,
+    RECON_ROW,
+    USAGE_ROW,
+    InboxCase,
+    csv_of,
+    recon,
+    usage,
+    usage_lines,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +84,9 @@ def test_every_form_of_the_same_file_gives_the_same_rows(case: InboxCase, tmp_pa
         one.put(name, content)
         report = one.ingest()
         assert report.files[-1].rows_staged == 3, (name, report)
-        results.add(tuple(one.query("SELECT * EXCLUDE (source_file, file_sha256) FROM staged_daily_usage ORDER BY source_row")))
+        results.add(
+            tuple(one.query("SELECT * EXCLUDE (source_file, file_sha256) FROM staged_daily_usage ORDER BY source_row"))
+        )
     assert len(results) == 1
 
 
@@ -87,7 +98,9 @@ def test_numbers_and_dates_of_the_wire(case: InboxCase) -> None:
             {"OrderDate": "10/1/2026 0:00", "ChargeType": "CYCLECHARGE", "CustomerName": 'A "B"\r\nC'},
         )
     )
-    rows = case.query("SELECT subtotal, effective_unit_price, order_date, charge_type, customer_name FROM staged_reconciliation")
+    rows = case.query(
+        "SELECT subtotal, effective_unit_price, order_date, charge_type, customer_name FROM staged_reconciliation"
+    )
     assert [row[0] for row in rows] == [Decimal(231), Decimal("123456789012.123456789012345678"), Decimal(231)]
     assert rows[0][1] == Decimal("0.000071")
     assert {row[2] for row in rows} == {date(2026, 10, 1)}
@@ -104,10 +117,14 @@ def test_the_name_of_a_percentage_decides_its_unit(case: InboxCase) -> None:
 
 
 def test_missing_optional_columns_are_null_and_unknown_ones_are_told(case: InboxCase) -> None:
-    header = [column.portal for column in reconciliation.FORMAT.columns if column.name not in ("product_category", "mpn_id")]
+    header = [
+        column.portal for column in reconciliation.FORMAT.columns if column.name not in ("product_category", "mpn_id")
+    ]
     text = csv_of(reconciliation.FORMAT, [{**RECON_ROW, "Notes": "mine"}], [*header[::-1], "Notes"])
     assert case.message(a__csv=text) == "staged: unknown columns were ignored: Notes"
-    assert case.query("SELECT mpn_id, product_category, subtotal FROM staged_reconciliation") == [(None, None, Decimal(231))]
+    assert case.query("SELECT mpn_id, product_category, subtotal FROM staged_reconciliation") == [
+        (None, None, Decimal(231))
+    ]
 
 
 def test_a_row_that_cannot_be_read_is_quarantined_and_the_others_go_on(case: InboxCase) -> None:
@@ -121,7 +138,9 @@ def test_a_row_that_cannot_be_read_is_quarantined_and_the_others_go_on(case: Inb
         (3, "G000000001", "Quantity", "x"),
         (5, "G000000001", None, "1,2,3"),
     ]
-    sums = case.query("SELECT rows_staged, rows_quarantined, amount_file, amount_staged, amount_quarantined FROM meta.file_invoices")
+    sums = case.query(
+        "SELECT rows_staged, rows_quarantined, amount_file, amount_staged, amount_quarantined FROM meta.file_invoices"
+    )
     assert sums == [(2, 3, Decimal(693), Decimal(462), Decimal(231))]
     assert (case.home.quarantine / f"{told.sha256}.csv").read_text().startswith("source_file,source_row,invoice_number")
 
@@ -145,6 +164,13 @@ def test_text_in_another_encoding_quarantines_its_row_only(case: InboxCase) -> N
     text = recon({}, {"CustomerName": "Müller"}).encode()
     told = case.ingest(a__csv=text.replace("ü".encode(), b"\xfc")).files[0]
     assert (told.rows_staged, told.rows_quarantined) == (1, 1)
+    ragged = (
+        recon({"OrderId": "1"}, {"CustomerName": "Müller"}, {"OrderId": "3"}).encode().replace("ü".encode(), b"\xfc")
+    )
+    rows = ragged.split(b"\r\n")
+    rows[2] += b",more"
+    told = case.ingest(r__csv=b"\r\n".join(rows)).files[0]
+    assert (told.rows_total, told.rows_staged, told.rows_quarantined) == (3, 2, 1)
     lines = usage_lines({}, {"CustomerName": "Mx"}).encode().replace(b"Mx", b"M\xfc")
     told = case.ingest(b__jsonl=lines).files[0]
     assert (told.rows_staged, told.rows_quarantined) == (1, 1)
@@ -153,12 +179,17 @@ def test_text_in_another_encoding_quarantines_its_row_only(case: InboxCase) -> N
 def test_a_broken_json_line_is_quarantined_and_the_others_go_on(case: InboxCase) -> None:
     told = case.ingest(a__jsonl=usage_lines({}) + '{"a": \n' + usage_lines({"Quantity": "4"}) + '{"usageDate"').files[0]
     assert (told.rows_total, told.rows_staged, told.rows_quarantined) == (4, 2, 2)
-    assert case.query("SELECT source_row, quantity FROM staged_daily_usage ORDER BY 1") == [(1, Decimal(3)), (3, Decimal(4))]
+    assert case.query("SELECT source_row, quantity FROM staged_daily_usage ORDER BY 1") == [
+        (1, Decimal(3)),
+        (3, Decimal(4)),
+    ]
 
 
 def test_damage_by_a_spreadsheet_is_reported(case: InboxCase) -> None:
     told = case.ingest(
-        a__csv=recon({"SkuId": "1"}, {"OrderId": "1.23E+12"}, {"UnitPrice": "0", "EffectiveUnitPrice": "0"}, {"MpnId": "'0123"})
+        a__csv=recon(
+            {"SkuId": "1"}, {"OrderId": "1.23E+12"}, {"UnitPrice": "0", "EffectiveUnitPrice": "0"}, {"MpnId": "'0123"}
+        )
     ).files[0]
     assert (told.rows_staged, told.rows_quarantined) == (3, 1)
     assert "1 rows have a SKU id like '1'" in told.message
@@ -170,7 +201,11 @@ def test_damage_by_a_spreadsheet_is_reported(case: InboxCase) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("photo.csv", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)), "expected a table as text, found a JPEG picture"),
+        (
+            "photo.csv",
+            b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)),
+            "expected a table as text, found a JPEG picture",
+        ),
         ("noise.csv", bytes(range(1, 256)) * 9, "binary data"),
         ("latin.csv", "Käufer,Größe\n1,2\n".encode("latin-1"), "another encoding"),
         ("zeros.csv", b"a,b\n\0\0", "binary data"),
@@ -225,7 +260,9 @@ def test_a_member_name_never_reaches_the_disk(case: InboxCase) -> None:
 
 def test_open_month_files_and_legacy_files_stay_and_are_told(case: InboxCase) -> None:
     assert "unbilled" in case.message(a__csv=recon({"InvoiceNumber": ""}))
-    assert "legacy licence" in case.message(b__csv="PartnerId,DurableOfferId,SyndicationPartnerSubscriptionNumber\n1,2,3\n")
+    assert "legacy licence" in case.message(
+        b__csv="PartnerId,DurableOfferId,SyndicationPartnerSubscriptionNumber\n1,2,3\n"
+    )
 
 
 def test_two_currencies_in_one_invoice_leave_the_rows_of_the_rarer_one_aside(case: InboxCase) -> None:
@@ -250,7 +287,10 @@ def test_a_file_already_ingested_is_left_alone_whatever_its_name(case: InboxCase
     report = case.ingest(renamed__csv=recon({}))
     assert (report.scan_number, report.files, report.unchanged) == (None, (), 2)
     after = {path: path.stat().st_mtime_ns for path in case.home.root.rglob("*") if path.is_file()}
-    assert {path for path in after if after[path] != before.get(path)} <= {case.home.inbox / "renamed.csv", case.home.lock}
+    assert {path for path in after if after[path] != before.get(path)} <= {
+        case.home.inbox / "renamed.csv",
+        case.home.lock,
+    }
 
 
 def test_the_same_rows_packed_in_another_way_count_once(case: InboxCase) -> None:
@@ -266,7 +306,9 @@ def test_the_same_rows_packed_in_another_way_count_once(case: InboxCase) -> None
 
 
 def test_files_of_one_scan_are_parts_and_a_later_scan_supersedes(case: InboxCase) -> None:
-    case.ingest(a__csv=recon({"Subtotal": "1"}), b__csv=recon({"Subtotal": "2"}), other__csv=recon({"InvoiceNumber": "G2"}))
+    case.ingest(
+        a__csv=recon({"Subtotal": "1"}), b__csv=recon({"Subtotal": "2"}), other__csv=recon({"InvoiceNumber": "G2"})
+    )
     assert case.query(AMOUNTS) == [(Decimal(1),), (Decimal(2),), (Decimal(231),)]
     case.ingest(restated__csv=recon({"Subtotal": "3"}))
     assert case.query(AMOUNTS) == [(Decimal(231),), (Decimal(3),)]
@@ -286,7 +328,9 @@ def test_rebuilding_staging_gives_the_same_files(case: InboxCase) -> None:
 
     def content() -> dict[str, bytes]:
         folders = (case.home.staging, case.home.quarantine)
-        return {str(path): path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()}
+        return {
+            str(path): path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()
+        }
 
     catalogue = "SELECT * FROM meta.files ORDER BY ALL"
     before, rows = content(), case.query(catalogue)
@@ -335,7 +379,10 @@ def test_invoice_headers_and_their_amendments_are_headers_of_their_own(case: Inb
         "invoiceType": "OneTime",
         "invoiceDetails": [{"billingProvider": "one_time"}],
     }
-    amended = {**header, "amendments": [{**header, "id": "G000000002", "documentType": "adjustment_note", "totalCharges": -1.10}]}
+    amended = {
+        **header,
+        "amendments": [{**header, "id": "G000000002", "documentType": "adjustment_note", "totalCharges": -1.10}],
+    }
     case.ingest(invoices__json=json.dumps({"totalCount": 1, "items": [amended]}))
     rows = "SELECT invoice_number, total_charges, billing_period_start_date, amends_of FROM staged_invoice_headers ORDER BY 1"
     assert case.query(rows) == [
@@ -347,12 +394,21 @@ def test_invoice_headers_and_their_amendments_are_headers_of_their_own(case: Inb
 
 
 def test_partner_center_collections_are_staged(case: InboxCase) -> None:
-    customers = {"items": [{"id": CUSTOMER, "companyProfile": {"tenantId": CUSTOMER, "domain": "a.example.com", "companyName": "A"}}]}
+    customers = {
+        "items": [
+            {"id": CUSTOMER, "companyProfile": {"tenantId": CUSTOMER, "domain": "a.example.com", "companyName": "A"}}
+        ]
+    }
     subscriptions = {
         "items": [{"id": "s", "offerId": "CFQ:0001:AV", "quantity": 5, "status": "active", "autoRenewEnabled": True}],
         "links": {"self": {"uri": f"/v1/customers/{CUSTOMER}/subscriptions?size=40", "method": "GET"}},
     }
-    agreement = {"type": "MicrosoftCustomerAgreement", "dateAgreed": "2019-08-26T00:00:00", "templateId": "t", "customerId": CUSTOMER}
+    agreement = {
+        "type": "MicrosoftCustomerAgreement",
+        "dateAgreed": "2019-08-26T00:00:00",
+        "templateId": "t",
+        "customerId": CUSTOMER,
+    }
     agreement |= {"primaryContact": {"firstName": "Tania", "lastName": "Carr"}}  # type: ignore[dict-item]
     audit = {
         "customerId": CUSTOMER,
@@ -374,9 +430,9 @@ def test_partner_center_collections_are_staged(case: InboxCase) -> None:
     assert case.query("SELECT customer_id, quantity, auto_renew_enabled, offer_id FROM staged_subscriptions") == [
         (CUSTOMER, Decimal(5), True, "CFQ:0001:AV")
     ]
-    assert case.query("SELECT agreement_type, date_agreed, signer_name, snapshot_on IS NOT NULL FROM staged_agreements") == [
-        ("MicrosoftCustomerAgreement", date(2019, 8, 26), "Tania Carr", True)
-    ]
+    assert case.query(
+        "SELECT agreement_type, date_agreed, signer_name, snapshot_on IS NOT NULL FROM staged_agreements"
+    ) == [("MicrosoftCustomerAgreement", date(2019, 8, 26), "Tania Carr", True)]
     assert case.query("SELECT operation_date, customized_data FROM staged_audit_records") == [
         (datetime(2026, 10, 15, 22, 56, 5, 58930), '[{"key":"Quantity","value":"5"}]')  # noqa: DTZ001
     ]
@@ -394,8 +450,17 @@ def test_a_change_sent_again_counts_as_it_was_sent_last(case: InboxCase) -> None
 
 
 def test_views_without_files_are_typed_and_empty(case: InboxCase) -> None:
-    for kind in ("reconciliation", "daily_usage", "invoice_headers", "subscription_changes", "customers", "audit_records"):
+    for kind in (
+        "reconciliation",
+        "daily_usage",
+        "invoice_headers",
+        "subscription_changes",
+        "customers",
+        "audit_records",
+    ):
         assert case.query(f"SELECT * FROM staged_{kind}") == []
-    (types,) = case.query("SELECT any_value(column_type) FROM (DESCRIBE staged_daily_usage) WHERE column_name = 'quantity'")
+    (types,) = case.query(
+        "SELECT any_value(column_type) FROM (DESCRIBE staged_daily_usage) WHERE column_name = 'quantity'"
+    )
     assert types == ("DECIMAL(38,18)",)
     assert usage() != recon()

@@ -29,7 +29,9 @@ def test_a_broken_identity_leaves_the_old_copy_in_place(home: Home, settings: Se
     publish(settings, now=NOON)
     before = home.published.read_bytes()
     with writing(home) as connection:
-        connection.execute("INSERT INTO billing.invoice_lines BY NAME SELECT 'i' AS invoice_id, 'EUR' AS currency, 0.01 AS net_amount")
+        connection.execute(
+            "INSERT INTO billing.invoice_lines BY NAME SELECT 'i' AS invoice_id, 'EUR' AS currency, 0.01 AS net_amount"
+        )
     with pytest.raises(IdentityBrokenError, match=r"revenue_is_recognised: EUR: expected 0\.01 on our invoices"):
         publish(settings, now=NOON)
     assert home.published.read_bytes() == before
@@ -58,7 +60,8 @@ def test_row_counts_of_the_dictionary_are_those_of_the_copy(home: Home, settings
 def test_every_month_from_the_first_to_the_last_document_is_open(home: Home, settings: Settings) -> None:
     with writing(home) as connection:
         connection.execute(
-            "INSERT INTO cost.invoices BY NAME SELECT 'G1' AS invoice_number, '2025-12' AS billing_month UNION ALL SELECT 'G2', '2026-02'"
+            "INSERT INTO cost.invoices BY NAME SELECT 'G1' AS invoice_number, '2025-12' AS billing_month "
+            "UNION ALL SELECT 'G2', '2026-02'"
         )
     publish(settings, now=NOON)
     assert _ask(home, "SELECT month, state, closed_at FROM meta.periods ORDER BY month") == [

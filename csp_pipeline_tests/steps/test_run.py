@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,14 +105,8 @@ def test_an_earlier_month_asked_for_leaves_no_later_draft_behind(
 
 
 def test_billing_starts_where_the_setting_says(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    later = settings.model_copy(update={"billing_starts_on": run_date("2026-03-15")})
+    later = settings.model_copy(update={"billing_starts_on": date(2026, 3, 15)})
     assert run.months_to_draft(warehouse, later, "2026-03") == ["2026-03"]
-
-
-def run_date(text: str) -> object:
-    from datetime import date
-
-    return date.fromisoformat(text)
 
 
 def test_commercial_terms_are_known_by_their_bytes(home: Home, settings: Settings) -> None:

@@ -34,39 +34,39 @@ lines AS (
             ELSE 'partner_center'
         END AS source_of_quantity
     FROM reference.contract_lines
-    ANTI JOIN reference.refused_contract_lines ON contract_lines.contract_line_id = refused_contract_lines.contract_line_id
+    WHERE contract_line_id NOT IN (SELECT refused.contract_line_id FROM reference.refused_contract_lines AS refused)
 )
 
 SELECT
-line.contract_line_id,
-line.account_id,
-coalesce(line.customer_id, tenant.customer_id) AS customer_id,
-line.subscription_id,
-coalesce(
-    line.description, by_subscription.product_name, by_product.product_name, line.product_id, line.contract_line_id
-) AS name,
-CASE
-    WHEN line.pricing_model = 'per_unit' AND line.source_of_quantity = 'partner_center' THEN 'seat' ELSE 'unit'
-END AS unit_name,
-line.pricing_model,
-coalesce(line.unit_price, 0) AS unit_price,
-line.currency,
-coalesce(currency.decimals, 2) AS decimals,
-coalesce(line.markup_percent, 0) AS markup_percent,
-coalesce(line.cost_basis, 'net') AS cost_basis,
-coalesce(line.discount_percent, 0) AS discount_percent,
-line.discount_ends_on,
-line.source_of_quantity AS quantity_source,
-coalesce(line.quantity, 1) AS quantity,
-CASE coalesce(line.billing_cycle, 'monthly') WHEN 'monthly' THEN 1 WHEN 'quarterly' THEN 3 WHEN 'annual' THEN 12 END
-    AS months_per_cycle,
-CASE WHEN line.pricing_model = 'cost_plus' THEN 'arrears' ELSE coalesce(line.billing_timing, 'advance') END AS billing_timing,
-coalesce(line.anchor_day, 1) AS anchor_day,
-coalesce(line.proration, 'daily') = 'daily' AS is_prorated,
-account.tax_rate_id,
-line.tax_category,
-line.starts_on,
-line.ends_on
+    line.contract_line_id,
+    line.account_id,
+    coalesce(line.customer_id, tenant.customer_id) AS customer_id,
+    line.subscription_id,
+    coalesce(
+        line.description, by_subscription.product_name, by_product.product_name, line.product_id, line.contract_line_id
+    ) AS name,
+    CASE
+        WHEN line.pricing_model = 'per_unit' AND line.source_of_quantity = 'partner_center' THEN 'seat' ELSE 'unit'
+    END AS unit_name,
+    line.pricing_model,
+    coalesce(line.unit_price, 0) AS unit_price,
+    line.currency,
+    coalesce(currency.decimals, 2) AS decimals,
+    coalesce(line.markup_percent, 0) AS markup_percent,
+    coalesce(line.cost_basis, 'net') AS cost_basis,
+    coalesce(line.discount_percent, 0) AS discount_percent,
+    line.discount_ends_on,
+    line.source_of_quantity AS quantity_source,
+    coalesce(line.quantity, 1) AS quantity,
+    CASE coalesce(line.billing_cycle, 'monthly') WHEN 'monthly' THEN 1 WHEN 'quarterly' THEN 3 WHEN 'annual' THEN 12 END
+        AS months_per_cycle,
+    CASE WHEN line.pricing_model = 'cost_plus' THEN 'arrears' ELSE coalesce(line.billing_timing, 'advance') END AS billing_timing,
+    coalesce(line.anchor_day, CASE WHEN line.pricing_model = 'cost_plus' THEN 1 ELSE day(line.starts_on) END) AS anchor_day,
+    coalesce(line.proration, 'daily') = 'daily' AS is_prorated,
+    account.tax_rate_id,
+    line.tax_category,
+    line.starts_on,
+    line.ends_on
 FROM lines AS line
 INNER JOIN reference.accounts AS account ON line.account_id = account.account_id
 LEFT JOIN only_tenants AS tenant ON line.account_id = tenant.account_id

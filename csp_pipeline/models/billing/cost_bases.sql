@@ -54,7 +54,6 @@ net AS (
         contract_line_id,
         service_month,
         currency AS cost_currency,
-        least(service_month, billing_month) AS rate_month,
         cost_basis,
         cast(
             from_units10(first_days_units(units, days, days_until) - first_days_units(units, days, days_before)) AS DECIMAL(38, 18)
@@ -103,7 +102,6 @@ credit AS (
         scope.contract_line_id,
         used.service_month,
         scope.currency AS cost_currency,
-        least(used.service_month, scope.billing_month) AS rate_month,
         'gross' AS cost_basis,
         cast(0 AS DECIMAL(38, 18)) AS net_amount,
         cast(used.pec_amount AS DECIMAL(38, 18)) AS pec_amount,
@@ -124,7 +122,6 @@ SELECT
     contract_line_id,
     service_month,
     cost_currency,
-    rate_month,
     cast(sum(net_amount) AS DECIMAL(38, 18)) AS net_amount,
     cast(sum(pec_amount) AS DECIMAL(38, 18)) AS pec_amount,
     cast(sum(net_amount) + CASE WHEN cost_basis = 'gross' THEN sum(pec_amount) ELSE 0 END AS DECIMAL(38, 18)) AS base_amount,
@@ -134,4 +131,4 @@ FROM (
     UNION ALL BY NAME
     SELECT * FROM credit
 ) AS parts_of_base
-GROUP BY contract_line_id, service_month, cost_currency, rate_month, cost_basis
+GROUP BY contract_line_id, service_month, cost_currency, cost_basis

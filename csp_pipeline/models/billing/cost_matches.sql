@@ -12,7 +12,13 @@ WITH terms AS (
         coalesce(id_key(product_id), '') AS product_key,
         coalesce(CASE WHEN product_id IS NOT NULL THEN id_key(sku_id) END, '') AS sku_key
     FROM reference.contract_lines
-    WHERE coalesce(cost_source, 'provider') NOT IN ('own', 'none')
+    WHERE
+        coalesce(cost_source, 'provider') NOT IN ('own', 'none')
+        -- without any key only a cost-plus line can be meant for whatever else the account costs
+        AND (
+            pricing_model = 'cost_plus'
+            OR coalesce(customer_id, entitlement_id, subscription_id, product_id, '') <> ''
+        )
 ),
 
 filled_keys AS (
@@ -25,10 +31,11 @@ filled_keys AS (
     FROM terms
 ),
 
-part AS (SELECT DISTINCT
-    line_id,
-    entitlement_id
-FROM cost.line_allocations
+part AS (
+    SELECT DISTINCT
+        line_id,
+        entitlement_id
+    FROM cost.line_allocations
 ),
 
 pieces AS (

@@ -48,10 +48,10 @@ subscriptions AS (
     FROM partner_center.subscriptions
     UNION
     SELECT
-        id_key(customer_id),
-        id_key(subscription_id),
-        id_key(product_id),
-        id_key(sku_id)
+        id_key(customer_id) AS customer_id,
+        id_key(subscription_id) AS subscription_id,
+        id_key(product_id) AS product_id,
+        id_key(sku_id) AS sku_id
     FROM cost.invoice_lines
     WHERE subscription_id IS NOT NULL AND product_family <> 'azure_plan'
 ),

@@ -47,9 +47,9 @@ from_changes AS (
     SELECT
         customer_id,
         subscription_id,
-        NULL,
-        arg_min(quantity_before, from_on),
-        arg_min(quantity_before, from_on)
+        NULL AS from_on,
+        arg_min(quantity_before, from_on) AS quantity_at_start,
+        arg_min(quantity_before, from_on) AS quantity
     FROM by_day
     GROUP BY ALL
 ),
@@ -122,31 +122,51 @@ from_provider_lines AS (
     SELECT
         customer_id,
         subscription_id,
-        NULL,
-        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END,
-        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END
+        NULL AS from_on,
+        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END AS quantity_at_start,
+        CASE WHEN arg_min(is_new, from_on) THEN 0 ELSE arg_min(quantity, from_on) END AS quantity
     FROM covering
     GROUP BY ALL
+),
+
+told AS (
+    SELECT
+        customer_id,
+        subscription_id,
+        from_on,
+        quantity_at_start,
+        quantity,
+        'changes' AS source,
+        1 AS precedence
+    FROM from_changes
+    UNION ALL
+    SELECT
+        customer_id,
+        subscription_id,
+        from_on,
+        quantity_at_start,
+        quantity,
+        'snapshot' AS source,
+        2 AS precedence
+    FROM from_snapshot
+    UNION ALL
+    SELECT
+        customer_id,
+        subscription_id,
+        from_on,
+        quantity_at_start,
+        quantity,
+        'provider_lines' AS source,
+        3 AS precedence
+    FROM from_provider_lines
 )
 
 SELECT
-    *,
-    'changes' AS source
-FROM from_changes
-UNION ALL
-SELECT
-    *,
-    'snapshot' AS source
-FROM from_snapshot
-ANTI JOIN
-    from_changes
-    ON from_snapshot.customer_id = from_changes.customer_id AND from_snapshot.subscription_id = from_changes.subscription_id
-UNION ALL
-SELECT
-*,
-'provider_lines' AS source
-FROM from_provider_lines
-ANTI JOIN
-from_changes
-ON from_provider_lines.customer_id = from_changes.customer_id AND from_provider_lines.subscription_id = from_changes.subscription_id
-ANTI JOIN from_snapshot USING (customer_id, subscription_id)
+    customer_id,
+    subscription_id,
+    from_on,
+    quantity_at_start,
+    quantity,
+    source
+FROM told
+QUALIFY precedence = min(precedence) OVER (PARTITION BY customer_id, subscription_id)

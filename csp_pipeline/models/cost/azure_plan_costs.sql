@@ -1,7 +1,9 @@
 -- Net, earned and forgone credit from usage beside the billed amount carried down, per Azure subscription.
 WITH amounts AS (
     SELECT
-        customer_id, subscription_id, entitlement_id,
+        customer_id,
+        subscription_id,
+        entitlement_id,
         net_amount,
         pec_amount,
         gross_amount,
@@ -11,7 +13,9 @@ WITH amounts AS (
     WHERE billing_month = $billing_month AND currency = $currency
     UNION ALL
     SELECT
-        customer_id, subscription_id, entitlement_id,
+        customer_id,
+        subscription_id,
+        entitlement_id,
         CAST(0 AS DECIMAL(38, 18)) AS net_amount,
         CAST(0 AS DECIMAL(38, 10)) AS pec_amount,
         CAST(0 AS DECIMAL(38, 10)) AS gross_amount,

@@ -37,7 +37,7 @@ reachable AS (
         targets.meter = matched.meter AS is_same_meter
     FROM carry_down_lines AS lines
     INNER JOIN targets USING (invoice_number, customer, subscription, product, sku)
-    LEFT JOIN matched ON matched.line_id = lines.line_id
+    LEFT JOIN matched ON lines.line_id = matched.line_id
 ),
 
 chosen AS (

@@ -1,7 +1,15 @@
 -- Where amounts may go: usage summed by its keys, credit percentage, Azure subscription, resource group and tags, as sent.
 SELECT
-    invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent,
-    entitlement_id, resource_group, tags,
+    invoice_number,
+    customer_id,
+    subscription_id,
+    product_id,
+    sku_id,
+    meter_id,
+    pec_percent,
+    entitlement_id,
+    resource_group,
+    tags,
     count(*) AS usage_rows,
     sum(abs(net_amount)) AS net_weight,
     sum(abs(coalesce(quantity, 0))) AS quantity_weight,

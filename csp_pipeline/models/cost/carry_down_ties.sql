@@ -4,7 +4,7 @@ SELECT
     tied.line_number,
     tied.target_number
 FROM tied
-INNER JOIN cost.daily_usage AS usage ON usage.rowid = tied.usage_row
+INNER JOIN cost.daily_usage AS usage ON tied.usage_row = usage.rowid
 QUALIFY
     row_number() OVER (
         PARTITION BY tied.line_number

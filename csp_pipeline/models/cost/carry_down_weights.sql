@@ -19,16 +19,17 @@ usage AS (
         usage.quantity
     FROM cost.daily_usage AS usage
     INNER JOIN targets
-        ON targets.invoice_number = usage.invoice_number
-        AND targets.customer_id IS NOT DISTINCT FROM usage.customer_id
-        AND targets.subscription_id IS NOT DISTINCT FROM usage.subscription_id
-        AND targets.product_id IS NOT DISTINCT FROM usage.product_id
-        AND targets.sku_id IS NOT DISTINCT FROM usage.sku_id
-        AND targets.meter_id IS NOT DISTINCT FROM usage.meter_id
-        AND targets.pec_percent = usage.pec_percent
-        AND targets.entitlement_id IS NOT DISTINCT FROM usage.entitlement_id
-        AND targets.resource_group IS NOT DISTINCT FROM usage.resource_group
-        AND targets.tags IS NOT DISTINCT FROM usage.tags
+        ON
+            usage.invoice_number = targets.invoice_number
+            AND targets.customer_id IS NOT DISTINCT FROM usage.customer_id
+            AND targets.subscription_id IS NOT DISTINCT FROM usage.subscription_id
+            AND targets.product_id IS NOT DISTINCT FROM usage.product_id
+            AND targets.sku_id IS NOT DISTINCT FROM usage.sku_id
+            AND targets.meter_id IS NOT DISTINCT FROM usage.meter_id
+            AND usage.pec_percent = targets.pec_percent
+            AND targets.entitlement_id IS NOT DISTINCT FROM usage.entitlement_id
+            AND targets.resource_group IS NOT DISTINCT FROM usage.resource_group
+            AND targets.tags IS NOT DISTINCT FROM usage.tags
     WHERE usage.billing_month = $billing_month AND usage.currency = $currency
 )
 

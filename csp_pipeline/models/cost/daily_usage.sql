@@ -6,10 +6,17 @@ WITH documents AS (
     WHERE billing_month = $billing_month AND currency = $currency
 ),
 
-staged AS (
+sent AS (
     SELECT
         usage.* EXCLUDE (invoice_number),
-        documents.invoice_number,
+        documents.invoice_number
+    FROM staged_daily_usage AS usage
+    INNER JOIN documents ON upper(documents.invoice_number) = upper(usage.invoice_number)
+),
+
+staged AS (
+    SELECT
+        *,
         CAST(billing_pre_tax_total AS VARCHAR) AS net_digits,
         CASE
             WHEN partner_earned_credit_percentage = 15 THEN CAST(15 AS DECIMAL(18, 4))
@@ -18,7 +25,6 @@ staged AS (
         END AS pec_percent,
         billing_pre_tax_total > 0
         AND lower(publisher_name) LIKE 'microsoft%'
-        AND is_azure_plan(product_id, product_name)
         AND coalesce(lower(replace(benefit_type, ' ', '')), '') <> 'savingsplan'
         AND coalesce(lower(credit_type), '') <> 'azure credit applied'
         AND NOT regexp_matches(coalesce(meter_name, ''), '(?i)\bspot\b')
@@ -26,8 +32,7 @@ staged AS (
             contains(coalesce(additional_info, ''), 'eservation')
             AND regexp_matches(additional_info, '(?i)"reservation(order)?id"\s*:\s*"\s*[^"\s]')
         ) AS is_pec_eligible
-    FROM staged_daily_usage AS usage
-    INNER JOIN documents ON upper(documents.invoice_number) = upper(usage.invoice_number)
+    FROM sent
 ),
 
 measured AS (

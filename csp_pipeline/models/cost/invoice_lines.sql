@@ -13,20 +13,32 @@ used AS (
         id_key(product_id) AS product,
         id_key(sku_id) AS sku
     FROM (
-        SELECT DISTINCT invoice_number, customer_id, subscription_id, product_id, sku_id
+        SELECT DISTINCT
+            invoice_number,
+            customer_id,
+            subscription_id,
+            product_id,
+            sku_id
         FROM cost.daily_usage
         WHERE billing_month = $billing_month AND currency = $currency
-    )
+    ) AS keys_as_sent
+),
+
+sent AS (
+    SELECT
+        documents.invoice_number AS document_number,
+        line.*
+    FROM staged_reconciliation AS line
+    INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
 ),
 
 staged AS (
     SELECT
-        documents.invoice_number AS document_number,
-        line.*,
+        *,
         sha256(concat_ws(
             chr(31),
             coalesce(partner_id, ''), coalesce(customer_id, ''), coalesce(customer_name, ''), coalesce(customer_domain_name, ''),
-            coalesce(customer_country, ''), coalesce(upper(line.invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
+            coalesce(customer_country, ''), coalesce(upper(invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
             coalesce(order_id, ''), coalesce(CAST(order_date AS VARCHAR), ''), coalesce(product_id, ''), coalesce(sku_id, ''),
             coalesce(availability_id, ''), coalesce(sku_name, ''), coalesce(product_name, ''), coalesce(charge_type, ''),
             coalesce(CAST(unit_price AS VARCHAR), ''), coalesce(CAST(quantity AS VARCHAR), ''),
@@ -49,8 +61,7 @@ staged AS (
                 THEN json_extract_string(price_adjustment_description, '$[*]')
             ELSE string_split_regex(coalesce(price_adjustment_description, ''), '["'']\s*,\s*["'']')
         END AS adjustments
-    FROM staged_reconciliation AS line
-    INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
+    FROM sent
 ),
 
 numbered AS (
@@ -58,7 +69,7 @@ numbered AS (
         *,
         row_number() OVER (PARTITION BY content ORDER BY source_file, source_row) AS ordinal,
         regexp_extract(
-            list_filter(adjustments, lambda entry: contains(lower(entry), 'partner earned credit'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
+            list_filter(adjustments, LAMBDA entry: contains(lower(entry), 'partner earned credit'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
         ) AS pec_text
     FROM staged
 )
@@ -128,8 +139,9 @@ SELECT
     line.file_sha256
 FROM numbered AS line
 LEFT JOIN used
-    ON used.invoice_number = line.document_number
-    AND used.customer IS NOT DISTINCT FROM id_key(line.customer_id)
-    AND used.subscription IS NOT DISTINCT FROM id_key(line.subscription_id)
-    AND used.product IS NOT DISTINCT FROM id_key(line.product_id)
-    AND used.sku IS NOT DISTINCT FROM id_key(line.sku_id)
+    ON
+        line.document_number = used.invoice_number
+        AND used.customer IS NOT DISTINCT FROM id_key(line.customer_id)
+        AND used.subscription IS NOT DISTINCT FROM id_key(line.subscription_id)
+        AND used.product IS NOT DISTINCT FROM id_key(line.product_id)
+        AND used.sku IS NOT DISTINCT FROM id_key(line.sku_id)

@@ -67,7 +67,7 @@ summed AS (
         documents.invoice_number,
         documents.provider,
         documents.header_amount,
-        documents.tax_amount AS stated_tax_amount,
+        documents.stated_tax_amount,
         coalesce(lines.total_amount, 0) AS lines_amount,
         coalesce(lines.tax_amount, 0) AS lines_tax_amount,
         coalesce(lines.is_untaxed, FALSE) AS is_untaxed,

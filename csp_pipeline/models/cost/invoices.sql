@@ -7,7 +7,8 @@ WITH parts AS (
         currency,
         lines_month,
         sum(rows_staged) AS rows_staged,
-        sum(total_staged) AS total_staged
+        sum(total_staged) AS total_staged,
+        sum(tax_staged) AS tax_staged
     FROM meta.file_invoices
     WHERE is_current AND kind IN ('reconciliation', 'daily_usage') AND coalesce(invoice_number, '') <> ''
     GROUP BY number_key, kind, currency, lines_month
@@ -20,7 +21,8 @@ files AS (
         min(invoice_number) AS invoice_number,
         arg_min(lines_month, (kind <> 'reconciliation', -rows_staged, lines_month)) FILTER (WHERE lines_month IS NOT NULL) AS lines_month,
         arg_min(currency, (kind <> 'reconciliation', -rows_staged, currency)) FILTER (WHERE currency IS NOT NULL) AS currency,
-        sum(total_staged) FILTER (WHERE kind = 'reconciliation') AS total_amount
+        sum(total_staged) FILTER (WHERE kind = 'reconciliation') AS total_amount,
+        sum(tax_staged) FILTER (WHERE kind = 'reconciliation') AS tax_amount
     FROM parts
     GROUP BY number_key
 ),
@@ -55,7 +57,7 @@ SELECT
     headers.due_date AS due_on,
     upper(coalesce(files.currency, headers.currency_code)) AS currency,
     coalesce(headers.total_charges, files.total_amount) AS total_amount,
-    headers.tax_total AS tax_amount,
+    coalesce(headers.tax_total, files.tax_amount) AS tax_amount,
     CASE
         WHEN amendments.is_voided THEN 'voided'
         WHEN amendments.is_replaced THEN 'replaced'
@@ -64,10 +66,12 @@ SELECT
     nullif(headers.amends_of, '') AS replaces_invoice_number,
     headers.billing_period_start_date AS period_start_on,
     headers.billing_period_end_date AS period_end_on,
-    CASE WHEN upper(coalesce(headers.currency_code, files.currency)) = upper(coalesce(files.currency, headers.currency_code))
-        THEN headers.total_charges
+    CASE
+        WHEN upper(coalesce(headers.currency_code, files.currency)) = upper(coalesce(files.currency, headers.currency_code))
+            THEN headers.total_charges
     END AS header_amount,
+    headers.tax_total AS stated_tax_amount,
     files.invoice_number IS NOT NULL AS has_files
 FROM headers
-FULL JOIN files ON files.number_key = headers.number_key
+FULL JOIN files ON headers.number_key = files.number_key
 LEFT JOIN amendments ON amendments.number_key = coalesce(headers.number_key, files.number_key)

@@ -41,8 +41,8 @@ matched AS (
         product_units18(coalesce(gaps.pricing_units, 0), lines.fx_units) AS apart_units,
         product_units36(coalesce(gaps.pricing_units, 0), lines.fx_units) AS apart_rest
     FROM lines
-    INNER JOIN usage_groups ON usage_groups.line_id = lines.line_id
-    LEFT JOIN gaps ON gaps.line_id = lines.line_id
+    INNER JOIN usage_groups ON lines.line_id = usage_groups.line_id
+    LEFT JOIN gaps ON lines.line_id = gaps.line_id
 ),
 
 unmatched_lines AS (
@@ -61,7 +61,7 @@ unmatched_lines AS (
         sum(subtotal_units) AS subtotal_units,
         sum(fx_units + 100 * one_minor_unit18($minor_decimals)) AS bound_hundredfold
     FROM lines
-    ANTI JOIN usage_groups ON usage_groups.line_id = lines.line_id
+    ANTI JOIN usage_groups ON lines.line_id = usage_groups.line_id
     GROUP BY ALL
 ),
 

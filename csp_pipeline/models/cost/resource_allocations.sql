@@ -24,10 +24,11 @@ completed AS (
         * EXCLUDE (billed_amount, subtotal_amount),
         billed_amount
         + CASE
-            WHEN row_number() OVER (
-                PARTITION BY line_id
-                ORDER BY entitlement_id, resource_group, tags, customer_id, subscription_id, product_id, sku_id
-            ) = 1
+            WHEN
+                row_number() OVER (
+                    PARTITION BY line_id
+                    ORDER BY entitlement_id, resource_group, tags, customer_id, subscription_id, product_id, sku_id
+                ) = 1
                 THEN subtotal_amount - sum(billed_amount) OVER (PARTITION BY line_id)
             ELSE 0
         END AS billed_amount

@@ -31,46 +31,68 @@ usage_groups AS (
 
 found AS (
     SELECT
-        invoice_number, line_id, source_file, source_row, customer_id, subscription_id,
+        invoice_number,
+        line_id,
+        source_file,
+        source_row,
+        customer_id,
+        subscription_id,
         gap_amount AS amount,
         'usage_row_differs_from_its_price' AS reason
     FROM cost.usage_row_gaps
     WHERE billing_month = $billing_month AND currency = $currency
     UNION ALL
     SELECT
-        line.invoice_number, line.line_id, line.source_file, line.source_row, line.customer_id, line.subscription_id,
+        line.invoice_number,
+        line.line_id,
+        line.source_file,
+        line.source_row,
+        line.customer_id,
+        line.subscription_id,
         parts.subtotal_amount - parts.formula_amount AS amount,
         'line_differs_from_published_formula' AS reason
     FROM parts
-    INNER JOIN lines AS line ON line.line_id = parts.line_id
+    INNER JOIN lines AS line ON parts.line_id = line.line_id
     WHERE parts.subtotal_amount <> parts.formula_amount
     UNION ALL
     SELECT
-        line.invoice_number, line.line_id, line.source_file, line.source_row, line.customer_id, line.subscription_id,
+        line.invoice_number,
+        line.line_id,
+        line.source_file,
+        line.source_row,
+        line.customer_id,
+        line.subscription_id,
         line.subtotal_amount AS amount,
         'line_without_matching_usage' AS reason
     FROM lines AS line
     INNER JOIN open_groups
-        ON open_groups.invoice_number = line.invoice_number
-        AND open_groups.customer = coalesce(id_key(line.customer_id), '')
-        AND open_groups.subscription = coalesce(id_key(line.subscription_id), '')
-        AND open_groups.product = coalesce(id_key(line.product_id), '')
-        AND open_groups.sku = coalesce(id_key(line.sku_id), '')
-        AND open_groups.pec_percent = line.pec_percent
-    ANTI JOIN usage_groups AS taken ON taken.line_id = line.line_id
+        ON
+            line.invoice_number = open_groups.invoice_number
+            AND open_groups.customer = coalesce(id_key(line.customer_id), '')
+            AND open_groups.subscription = coalesce(id_key(line.subscription_id), '')
+            AND open_groups.product = coalesce(id_key(line.product_id), '')
+            AND open_groups.sku = coalesce(id_key(line.sku_id), '')
+            AND line.pec_percent = open_groups.pec_percent
+    ANTI JOIN usage_groups AS taken ON line.line_id = taken.line_id
     UNION ALL
     SELECT
-        usage.invoice_number, NULL AS line_id, NULL AS source_file, NULL AS source_row, usage.customer_id, usage.subscription_id,
+        usage.invoice_number,
+        NULL AS line_id,
+        NULL AS source_file,
+        NULL AS source_row,
+        usage.customer_id,
+        usage.subscription_id,
         -usage.net_amount AS amount,
         'usage_without_matching_line, meter ' || coalesce(usage.meter_id, '') || ' ' || coalesce(usage.meter_name, '') AS reason
     FROM usage_groups AS usage
     INNER JOIN open_groups
-        ON open_groups.invoice_number = usage.invoice_number
-        AND open_groups.customer = coalesce(id_key(usage.customer_id), '')
-        AND open_groups.subscription = coalesce(id_key(usage.subscription_id), '')
-        AND open_groups.product = coalesce(id_key(usage.product_id), '')
-        AND open_groups.sku = coalesce(id_key(usage.sku_id), '')
-        AND open_groups.pec_percent = usage.pec_percent
+        ON
+            usage.invoice_number = open_groups.invoice_number
+            AND open_groups.customer = coalesce(id_key(usage.customer_id), '')
+            AND open_groups.subscription = coalesce(id_key(usage.subscription_id), '')
+            AND open_groups.product = coalesce(id_key(usage.product_id), '')
+            AND open_groups.sku = coalesce(id_key(usage.sku_id), '')
+            AND usage.pec_percent = open_groups.pec_percent
     WHERE usage.line_id IS NULL
 )
 

@@ -1,7 +1,11 @@
 -- Daily usage summed by Azure subscription, product and SKU.
 WITH as_sent AS (
     SELECT
-        customer_id, subscription_id, product_id, sku_id, entitlement_id,
+        customer_id,
+        subscription_id,
+        product_id,
+        sku_id,
+        entitlement_id,
         sum(net_amount) AS net_amount,
         sum(pec_amount) AS pec_amount,
         sum(gross_amount) AS gross_amount,

@@ -3,7 +3,13 @@
 -- the published formula gives, then the order of names and ids; never the order of files or rows.
 WITH as_sent AS (
     SELECT
-        invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent,
+        invoice_number,
+        customer_id,
+        subscription_id,
+        product_id,
+        sku_id,
+        meter_id,
+        pec_percent,
         min(meter_category) AS meter_category,
         min(meter_sub_category) AS meter_sub_category,
         min(meter_name) AS meter_name,
@@ -91,7 +97,9 @@ pairs AS MATERIALIZED (
 ),
 
 named AS MATERIALIZED (
-    SELECT line_id, group_number
+    SELECT
+        line_id,
+        group_number
     FROM pairs
     WHERE naming > 0
     QUALIFY
@@ -100,10 +108,12 @@ named AS MATERIALIZED (
 ),
 
 valued AS MATERIALIZED (
-    SELECT pairs.line_id, pairs.group_number
+    SELECT
+        pairs.line_id,
+        pairs.group_number
     FROM pairs
-    ANTI JOIN named AS taken_line ON taken_line.line_id = pairs.line_id
-    ANTI JOIN named AS taken_group ON taken_group.group_number = pairs.group_number
+    ANTI JOIN named AS taken_line ON pairs.line_id = taken_line.line_id
+    ANTI JOIN named AS taken_group ON pairs.group_number = taken_group.group_number
     WHERE pairs.has_amount
     QUALIFY
         row_number() OVER (PARTITION BY pairs.line_id ORDER BY pairs.naming DESC, pairs.distance, pairs.group_number) = 1
@@ -111,9 +121,15 @@ valued AS MATERIALIZED (
 ),
 
 taken AS (
-    SELECT line_id, group_number FROM named
+    SELECT
+        line_id,
+        group_number
+    FROM named
     UNION ALL
-    SELECT line_id, group_number FROM valued
+    SELECT
+        line_id,
+        group_number
+    FROM valued
 ),
 
 left_over AS (
@@ -128,15 +144,21 @@ left_over AS (
             group_number,
             dense_rank() OVER (ORDER BY invoice_number, customer, subscription, product, sku, pec_percent, quantity) AS class_number
         FROM usage_groups
-    ) AS class ON class.group_number = pairs.group_number
-    ANTI JOIN taken AS taken_line ON taken_line.line_id = pairs.line_id
-    ANTI JOIN taken AS taken_group ON taken_group.group_number = pairs.group_number
+    ) AS class ON pairs.group_number = class.group_number
+    ANTI JOIN taken AS taken_line ON pairs.line_id = taken_line.line_id
+    ANTI JOIN taken AS taken_group ON pairs.group_number = taken_group.group_number
 ),
 
 assigned AS (
-    SELECT line_id, group_number FROM taken
+    SELECT
+        line_id,
+        group_number
+    FROM taken
     UNION ALL
-    SELECT line_id, group_number FROM left_over WHERE line_position = group_position
+    SELECT
+        line_id,
+        group_number
+    FROM left_over WHERE line_position = group_position
 )
 
 SELECT
@@ -159,4 +181,4 @@ SELECT
     usage_groups.net_amount,
     assigned.line_id
 FROM usage_groups
-LEFT JOIN assigned ON assigned.group_number = usage_groups.group_number
+LEFT JOIN assigned ON usage_groups.group_number = assigned.group_number

@@ -23,29 +23,46 @@ WITH lines AS (
             pec_percent
         FROM cost.usage_groups
         WHERE billing_month = $billing_month AND currency = $currency AND line_id IS NOT NULL
-    ) AS matched ON matched.matched_line_id = line.line_id
+    ) AS matched ON line.line_id = matched.matched_line_id
     WHERE line.billing_month = $billing_month AND line.currency = $currency
 ),
 
 keys_as_sent AS (
-    SELECT DISTINCT invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent
+    SELECT DISTINCT
+        invoice_number,
+        customer_id,
+        subscription_id,
+        product_id,
+        sku_id,
+        meter_id,
+        pec_percent
     FROM cost.daily_usage
     WHERE billing_month = $billing_month AND currency = $currency
 ),
 
 billed_keys AS (
     SELECT
-        sent.invoice_number, sent.customer_id, sent.subscription_id, sent.product_id, sent.sku_id, sent.meter_id, sent.pec_percent,
-        lines.line_id, lines.fx_units, lines.fx_units12, lines.largest_short_amount
+        sent.invoice_number,
+        sent.customer_id,
+        sent.subscription_id,
+        sent.product_id,
+        sent.sku_id,
+        sent.meter_id,
+        sent.pec_percent,
+        lines.line_id,
+        lines.fx_units,
+        lines.fx_units12,
+        lines.largest_short_amount
     FROM keys_as_sent AS sent
     INNER JOIN lines
-        ON lines.invoice_number = sent.invoice_number
-        AND lines.pec_percent = sent.pec_percent
-        AND lines.customer = coalesce(id_key(sent.customer_id), '')
-        AND lines.subscription = coalesce(id_key(sent.subscription_id), '')
-        AND lines.product = coalesce(id_key(sent.product_id), '')
-        AND lines.sku = coalesce(id_key(sent.sku_id), '')
-        AND lines.meter = coalesce(id_key(sent.meter_id), '')
+        ON
+            sent.invoice_number = lines.invoice_number
+            AND sent.pec_percent = lines.pec_percent
+            AND lines.customer = coalesce(id_key(sent.customer_id), '')
+            AND lines.subscription = coalesce(id_key(sent.subscription_id), '')
+            AND lines.product = coalesce(id_key(sent.product_id), '')
+            AND lines.sku = coalesce(id_key(sent.sku_id), '')
+            AND lines.meter = coalesce(id_key(sent.meter_id), '')
 ),
 
 apart AS (
@@ -55,13 +72,14 @@ apart AS (
         billed.fx_units
     FROM cost.daily_usage AS usage
     INNER JOIN billed_keys AS billed
-        ON billed.invoice_number = usage.invoice_number
-        AND billed.customer_id IS NOT DISTINCT FROM usage.customer_id
-        AND billed.subscription_id IS NOT DISTINCT FROM usage.subscription_id
-        AND billed.product_id IS NOT DISTINCT FROM usage.product_id
-        AND billed.sku_id IS NOT DISTINCT FROM usage.sku_id
-        AND billed.meter_id IS NOT DISTINCT FROM usage.meter_id
-        AND billed.pec_percent = usage.pec_percent
+        ON
+            usage.invoice_number = billed.invoice_number
+            AND billed.customer_id IS NOT DISTINCT FROM usage.customer_id
+            AND billed.subscription_id IS NOT DISTINCT FROM usage.subscription_id
+            AND billed.product_id IS NOT DISTINCT FROM usage.product_id
+            AND billed.sku_id IS NOT DISTINCT FROM usage.sku_id
+            AND billed.meter_id IS NOT DISTINCT FROM usage.meter_id
+            AND usage.pec_percent = billed.pec_percent
     WHERE
         usage.billing_month = $billing_month
         AND usage.currency = $currency

@@ -64,5 +64,5 @@ SELECT
     least(snapshots.first_seen_on, billed.first_seen_on) AS first_seen_on,
     greatest(snapshots.last_seen_on, billed.last_seen_on) AS last_seen_on
 FROM snapshots
-FULL JOIN billed ON billed.customer = snapshots.customer
+FULL JOIN billed ON snapshots.customer = billed.customer
 LEFT JOIN accepted ON accepted.customer = coalesce(snapshots.customer, billed.customer)

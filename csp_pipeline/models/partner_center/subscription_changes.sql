@@ -2,7 +2,13 @@
 -- change, told by the change log first, then the activity log, then the provider's lines, then two snapshots that differ.
 WITH inbox AS (
     SELECT
-        change_id, customer_id, subscription_id, changed_at, event, quantity_before, quantity_after,
+        change_id,
+        customer_id,
+        subscription_id,
+        changed_at,
+        event,
+        quantity_before,
+        quantity_after,
         NULL AS status_before,
         NULL AS status_after,
         'inbox' AS source,
@@ -67,10 +73,14 @@ told AS (
 audit AS (
     SELECT
         NULL AS change_id,
-        customer_id, subscription_id,
+        customer_id,
+        subscription_id,
         operation_date AS changed_at,
         operation_type AS event,
-        quantity_before, quantity_after, status_before, status_after,
+        quantity_before,
+        quantity_after,
+        status_before,
+        status_after,
         'audit' AS source,
         2 AS precedence,
         user_principal_name AS actor
@@ -150,7 +160,8 @@ neighbours AS (
 snapshot AS (
     SELECT
         NULL AS change_id,
-        customer_id, subscription_id,
+        customer_id,
+        subscription_id,
         CAST(snapshot_on AS TIMESTAMP) AS changed_at,
         'snapshot' AS event,
         quantity_before,

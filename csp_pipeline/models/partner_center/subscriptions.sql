@@ -61,7 +61,7 @@ snapshots AS (
         nullif(string_split(latest.offer_id, ':')[1], '') AS product_id,
         nullif(string_split(latest.offer_id, ':')[2], '') AS sku_id
     FROM latest
-    LEFT JOIN owners ON owners.subscription = latest.subscription
+    LEFT JOIN owners ON latest.subscription = owners.subscription
 )
 
 SELECT
@@ -89,4 +89,4 @@ SELECT
     snapshots.is_trial,
     snapshots.snapshot_on
 FROM snapshots
-FULL JOIN billed ON billed.subscription = snapshots.subscription AND billed.customer IS NOT DISTINCT FROM snapshots.customer
+FULL JOIN billed ON snapshots.subscription = billed.subscription AND billed.customer IS NOT DISTINCT FROM snapshots.customer

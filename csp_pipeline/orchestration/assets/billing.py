@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import (
+    Materialised,
     keys_of,
     quiet_beta_warnings,
     results,
@@ -36,7 +37,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         required_resource_keys={"settings"},
         pool=pool,
     )
-    def cost_matches(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def cost_matches(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Find the contract line of every billed cost line."""
         from csp_pipeline.steps.billing import build_cost_matches  # noqa: PLC0415  (heavy)
 
@@ -53,7 +54,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
             pool=pool,
             backfill_policy=single_run(),
         )
-        def drafts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        def drafts(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
             """Draft the customer invoices of each month asked for."""
             from csp_pipeline.steps.billing import draft_invoices  # noqa: PLC0415  (heavy)
 

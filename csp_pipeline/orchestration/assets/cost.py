@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import (
+    Materialised,
     asset_key,
     quiet_beta_warnings,
     results,
@@ -28,7 +29,7 @@ def _build_invoices(pool: str | None) -> dg.AssetsDefinition:
         required_resource_keys={"settings"},
         pool=pool,
     )
-    def cost_invoices(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def cost_invoices(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Decide the billing month and currency of every provider invoice."""
         home = context.resources.settings.home
         with writing(home) as connection:
@@ -51,7 +52,7 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
             pool=pool,
             backfill_policy=single_run(),
         )
-        def cost_partition(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        def cost_partition(context: dg.AssetExecutionContext) -> Iterator[Materialised | dg.AssetCheckResult]:
             """Replace the rows of each month and currency asked for, table by table."""
             home, partitions = context.resources.settings.home, month_and_currency(context)
             wanted = [key for key in COST_TABLES if asset_key(key) in context.selected_asset_keys]

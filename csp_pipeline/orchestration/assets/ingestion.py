@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from csp_pipeline.orchestration.assets.tables import row_counts, results, table_spec
+from csp_pipeline.orchestration.assets.tables import Materialised, results, row_counts, table_spec
 from csp_pipeline.orchestration.partitions import register_currencies
 from csp_pipeline.storage.warehouse import writing
 
@@ -20,7 +20,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         required_resource_keys={"settings", "on_progress"},
         pool=pool,
     )
-    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Land and stage what is new in the inbox, and name the currencies found."""
         from csp_pipeline.steps.ingest import land_and_stage, load_file_catalogue  # noqa: PLC0415  (heavy)
 

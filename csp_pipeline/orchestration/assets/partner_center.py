@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from csp_pipeline.orchestration.assets.tables import keys_of, results, row_counts, table_spec
+from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
 
@@ -19,7 +19,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         required_resource_keys={"settings"},
         pool=pool,
     )
-    def partner_center(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def partner_center(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Rebuild what Partner Center knows of customers and seats from the staged files."""
         from csp_pipeline.steps.partner_center import build_partner_center  # noqa: PLC0415  (heavy)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from csp_pipeline.orchestration.assets.tables import results, row_counts, table_spec
+from csp_pipeline.orchestration.assets.tables import Materialised, results, row_counts, table_spec
 from csp_pipeline.quality.identities import IDENTITIES
 from csp_pipeline.storage.warehouse import writing
 
@@ -23,7 +23,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         required_resource_keys={"settings"},
         pool=pool,
     )
-    def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def published(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Check the identities once more, fill the data dictionary, and swap the published copy."""
         from csp_pipeline.steps.publish import publish  # noqa: PLC0415  (heavy)
 

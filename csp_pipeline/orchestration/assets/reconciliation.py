@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import (
+    Materialised,
     keys_of,
     quiet_beta_warnings,
     results,
@@ -44,7 +45,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
             pool=pool,
             backfill_policy=single_run(),
         )
-        def reconciled(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        def reconciled(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
             """Compare revenue with cost for each service month asked for."""
             from csp_pipeline.steps.reconciliation import reconcile  # noqa: PLC0415  (heavy)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from csp_pipeline.orchestration.assets.tables import keys_of, results, row_counts, table_spec
+from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
 from csp_pipeline.storage.warehouse import writing
 
 
@@ -18,7 +18,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         required_resource_keys={"settings"},
         pool=pool,
     )
-    def commercial_terms(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def commercial_terms(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
         """Read the commercial terms from the CSV folder or the database."""
         from csp_pipeline.steps.commercial import load_commercial_terms  # noqa: PLC0415  (heavy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
+
+Materialised: TypeAlias = dg.MaterializeResult[None]
 
 OWNER = "team:finance-data"
 WRITER_POOL = "duckdb_writer"
@@ -36,7 +38,9 @@ def asset_key(table: str) -> dg.AssetKey:
 def _columns(table: Table) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(column.name, column.type, f"{column.description} ({column.unit})" if column.unit else column.description)
+            dg.TableColumn(
+                column.name, column.type, f"{column.description} ({column.unit})" if column.unit else column.description
+            )
             for column in table.columns
         ]
     )
@@ -57,9 +61,7 @@ def _dependency(table: Table, upstream: str) -> dg.AssetDep:
     return dg.AssetDep(asset_key(upstream), partition_mapping=mapping)
 
 
-def table_spec(
-    key: str, *, group: str, upstream: Iterable[str] = (), filled_from: Iterable[str] = ()
-) -> dg.AssetSpec:
+def table_spec(key: str, *, group: str, upstream: Iterable[str] = (), filled_from: Iterable[str] = ()) -> dg.AssetSpec:
     """The asset of one catalogue table.
 
     Args:
@@ -73,7 +75,10 @@ def table_spec(
     version = hashlib.sha256(select.encode()).hexdigest()[:12] if select else __version__
     return dg.AssetSpec(
         asset_key(key),
-        deps=[_dependency(table, name) for name in sorted({*upstream, *(tables_read(select) if select else filled_from)} - {key})],
+        deps=[
+            _dependency(table, name)
+            for name in sorted({*upstream, *(tables_read(select) if select else filled_from)} - {key})
+        ],
         description=f"{table.description.rstrip('.')}.\n\nGrain: {table.grain}.",
         metadata={"dagster/column_schema": _columns(table), "dagster/table_name": f"csp.{key}"},
         group_name=group,
@@ -116,7 +121,7 @@ def row_counts(
     return counts
 
 
-def results(counts: Mapping[str, int]) -> list[dg.MaterializeResult]:
+def results(counts: Mapping[str, int]) -> list[Materialised]:
     """One materialisation per table, with its row count: of the partitions made, where a table has partitions."""
     catalogue = load_catalogue()
     return [

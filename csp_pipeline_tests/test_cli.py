@@ -1,0 +1,136 @@
+"""The command's errors are one sentence and an exit code; its summary says whether a person is needed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from csp_pipeline.cli import app
+from csp_pipeline.cli_doctor import examine
+from csp_pipeline.cli_rendering import exact_cell, rounded_cell
+from csp_pipeline.cli_summary import read_summary
+from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.steps.publish import publish
+from csp_pipeline.storage.warehouse import exclusive, writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from csp_pipeline.settings import Settings
+    from csp_pipeline.storage.home import Home
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["run", "--month", "2026-13"], 2, "--month must be YYYY-MM, for example 2026-03; found '2026-13'."),
+        (["run", "--source", "nowhere"], 2, "Setting CSP_SOURCE cannot be used"),
+        (["run", "--source", "inbox"], 1, "There is nothing to do"),
+        (["run", "--source", "partner-center"], 2, "Source partner-center cannot be read yet"),
+        (["generate", "--out", "x", "--months", "2026-05..2026-04"], 2, "2026-05"),
+    ],
+)
+def test_an_error_is_one_sentence_and_the_exit_code_of_the_contract(
+    tmp_path: Path, arguments: list[str], code: int, sentence: str
+) -> None:
+    result = CliRunner().invoke(app, arguments, env={"CSP_HOME": str(tmp_path)})
+    assert result.exit_code == code
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_secret_that_cannot_be_used_is_not_repeated(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["doctor"], env={"CSP_HOME": str(tmp_path), "CSP_PEC_CREDIT_LAG_MONTHS": "hunter2"}
+    )
+    assert result.exit_code == 2
+    assert "CSP_PEC_CREDIT_LAG_MONTHS" in result.stderr
+    assert "hunter2" not in result.output
+
+
+def test_the_doctor_finds_missing_terms_and_a_held_lock(settings: Settings, home: Home) -> None:
+    findings = {finding.subject: finding for finding in examine(settings)}
+    assert "accounts.csv" in findings["commercial terms"].advice
+    assert findings["lock"].is_ok
+    with exclusive(home):
+        assert {one.subject: one for one in examine(settings)}["lock"].advice.startswith("Wait")
+
+
+def test_the_doctor_says_what_to_do_about_a_damaged_warehouse(settings: Settings, home: Home) -> None:
+    home.warehouse.write_bytes(b"not a database")
+    assert "rebuild" in {one.subject: one for one in examine(settings)}["warehouse"].advice
+
+
+def _insert(home: Home, table: str, row: str) -> None:
+    with writing(home) as connection:
+        connection.execute(f"INSERT INTO {load_catalogue()[table].key} BY NAME SELECT {row}")
+
+
+PROOF = "'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, "
+PARTS = "'d' AS difference_id, '2026-03' AS service_month, 'EUR' AS currency, "
+ROW = "'2026-03' AS service_month, 'EUR' AS currency, "
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "reason"),
+    [
+        (
+            "cost.invoice_proof",
+            PROOF + "'unproven' AS proof_state, 0.01 AS unexplained_amount",
+            "G1 is unproven: 0.01 EUR",
+        ),
+        ("cost.invoice_proof", PROOF + "'incomplete' AS proof_state, NULL AS unexplained_amount", "G1 is incomplete"),
+        (
+            "reference.notices",
+            "'refused' AS severity, 'The table accounts is missing.' AS message",
+            "accounts is missing",
+        ),
+        (
+            "meta.files",
+            "'refused' AS status, 'a.csv' AS source_file, 'It is a photo.' AS message",
+            "a.csv: It is a photo.",
+        ),
+    ],
+)
+def test_what_needs_a_person_makes_exit_code_3(
+    settings: Settings, home: Home, table: str, row: str, reason: str
+) -> None:
+    _insert(home, table, row)
+    publish(settings)
+    summary = read_summary(home, "2026-03")
+    assert summary.exit_code == 3
+    assert any(reason in one for one in summary.reasons)
+
+
+@pytest.mark.parametrize(
+    ("cause", "resolution", "code"),
+    [
+        ("timing", "NULL", 0),
+        ("unbilled_cost", "NULL", 3),
+        ("unbilled_cost", "'accepted'", 0),
+        ("unexplained", "NULL", 3),
+    ],
+)
+def test_a_starred_cause_needs_a_person_until_it_is_accepted(
+    settings: Settings, home: Home, cause: str, resolution: str, code: int
+) -> None:
+    _insert(home, "reconciliation.revenue_vs_cost", ROW + "-5 AS difference_amount")
+    _insert(home, "reconciliation.differences", PARTS + f"'{cause}' AS cause, -5 AS amount, {resolution} AS resolution")
+    publish(settings)
+    assert read_summary(home, "2026-03").exit_code == code
+
+
+def test_an_empty_warehouse_needs_nobody(settings: Settings, home: Home) -> None:
+    publish(settings)
+    summary = read_summary(home, None)
+    assert (summary.exit_code, summary.as_json()["invoices"]) == (0, [])
+
+
+def test_the_terminal_shows_every_digit_of_a_proof_and_two_decimals_elsewhere() -> None:
+    assert exact_cell(Decimal("-1234.567000")) == "-1,234.567"
+    assert exact_cell(Decimal("2.000")) == "2.00"
+    assert rounded_cell(Decimal("2.325")) == "2.33"
+    assert rounded_cell(None) == "-"
