@@ -72,7 +72,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class CycleCalendar:
-    """The cycles of a contract line (RULES 9.1).
+    """The cycles of a contract line.
 
     The first anchor is `anchor_day` in the month of the start or, where that day is already over, one cycle length
     later; a day that a month does not have is the month's last. (Kill Bill aligns in the same way: vectors of
@@ -149,7 +149,7 @@ def _anchor(month: int, anchor_day: int) -> date:
 
 
 def invoice_month(cycle: Cycle, timing: Timing, first_month: str) -> str:
-    """The month whose invoice charges a cycle (RULES 9.6).
+    """The month whose invoice charges a cycle.
 
     In arrears it is the month in which the last day of the cycle lies; in advance the month before the cycle's start,
     but never one before the first month billed.

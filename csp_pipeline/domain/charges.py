@@ -1,6 +1,6 @@
 """What a contract line should be charged, derived anew from the facts, and what is left after what was issued.
 
-What belongs here: charges (RULES 9.1 to 9.4), the invoice month of each (9.6) and deltas (9.7), as pure functions on
+What belongs here: charges, the invoice month of each and deltas, as pure functions on
 frozen values. How charges become documents is `documents`; where the facts come from is SQL in `models/billing/`.
 """
 
@@ -219,7 +219,7 @@ def service_cycle(line: ContractLine, month: str, window: Window) -> Cycle | Non
 
 
 def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], window: Window) -> Charge | None:
-    """The one charge of a cost-plus line for a service month (RULES 9.4), rounded once after rate, markup and discount.
+    """The one charge of a cost-plus line for a service month, rounded once after rate, markup and discount.
 
     Args:
         line: a cost-plus contract line.
@@ -249,7 +249,7 @@ def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], 
 
 
 def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge, ...]:
-    """What should be billed minus what was issued, key by key (RULES 9.7).
+    """What should be billed minus what was issued, key by key.
 
     Args:
         expected: charges derived from the facts.

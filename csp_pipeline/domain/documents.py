@@ -1,4 +1,4 @@
-"""Draft documents: charges put together by account, month and currency, with tax and a content hash (RULES 9.8).
+"""Draft documents: charges put together by account, month and currency, with tax and a content hash.
 
 What belongs here: order and numbering of lines, totals, tax per category, identity. Numbers, dates of issue and state
 after the draft belong to issuing.

@@ -19,7 +19,7 @@ _PERCENT = Decimal(100)
 
 
 def round_half_away(numerator: Decimal, denominator: Decimal, decimals: int) -> Decimal:
-    """The quotient of two numbers, rounded once, half away from zero (RULES 1.3: 2.325 to 2.33, -2.325 to -2.33).
+    """The quotient of two numbers, rounded once, half away from zero (2.325 to 2.33, -2.325 to -2.33).
 
     Args:
         numerator: exact.
@@ -44,7 +44,7 @@ def cycle_amount(
 ) -> Decimal:
     """What a quantity costs for a part of a cycle: price, times quantity, times part, less discount, rounded once.
 
-    RULES 9.2 and 9.3. Microsoft's worked examples NCE-102, 104, 105 and 110 have the same amounts before rounding;
+    Microsoft's worked examples NCE-102, 104, 105 and 110 have the same amounts before rounding;
     Microsoft cuts them, our documents round half away from zero.
 
     Args:
@@ -63,7 +63,7 @@ def cycle_amount(
 
 
 def recurring_part(cycle: Cycle, *, prorated: bool) -> Fraction:
-    """The part of a cycle that is charged: its own days, or without proration all or nothing (RULES 9.2).
+    """The part of a cycle that is charged: its own days, or without proration all or nothing.
 
     Without proration a start counts from the next cycle, so a cycle cut at its start is free, and a begun cycle is
     charged in full, so one cut only at its end is whole.

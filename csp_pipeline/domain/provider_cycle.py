@@ -23,6 +23,10 @@ MONTHS_BY_FREQUENCY = {
 }
 
 
+LONGEST_MONTH, LONGEST_YEAR = 31, 366
+"""Days."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderCycle:
     """A cycle of the provider: its first day, its length in days and in months (0 months for a one-time charge)."""
@@ -68,14 +72,13 @@ def full_cycle(
         clamped = min(subscription_start.day, calendar.monthrange(until.year, until.month)[1])
         anchor = subscription_start.day if clamped == until.day else until.day
     start = shift_months(until, -months, anchor)
-    if start > charge_start:
-        start = charge_start
+    start = min(start, charge_start)
     return ProviderCycle(start, (until - start).days, months)
 
 
 def inferred_frequency(charge_start: date, charge_end: date) -> str:
     """The billing frequency of a seat line that states none, from the length of its charge period."""
     days = (charge_end - charge_start).days + 1
-    if days <= 31:
+    if days <= LONGEST_MONTH:
         return "monthly"
-    return "annual" if days <= 366 else "triennial"
+    return "annual" if days <= LONGEST_YEAR else "triennial"

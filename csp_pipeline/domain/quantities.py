@@ -1,4 +1,4 @@
-"""The quantity of a contract line over time: what it is at an instant, and by how much each day changes it (RULES 8).
+"""The quantity of a contract line over time: what it is at an instant, and by how much each day changes it.
 
 What belongs here: reading a history that is already known day by day. Where the history comes from (change log,
 snapshot, provider lines, a fixed number) is decided in `models/billing/quantity_history.sql`.

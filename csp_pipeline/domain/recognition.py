@@ -7,10 +7,13 @@ A unit is 1E-10 of a currency unit. N units over D days give each day N // D, an
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import first_day_of, month_of, shift_month
+
+if TYPE_CHECKING:
+    from datetime import date
 
 UNITS_PER_ONE = 10**10
 

@@ -7,15 +7,19 @@ Why a row differs is `differences`; where facts come from and how rows are writt
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.differences import RevenueLine, fraction_units
+from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
+from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, by_month, from_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,21 +260,15 @@ def allocate_conversions(rows: Iterable[Row], decimals: Mapping[str, int]) -> No
     for (_, _, source, target), members in pools.items():
         members.sort(key=lambda row: tuple(part or "" for part in _sort_key(row.key)))
         exact_amounts = [row.converted[source] or Fraction(0) for row in members]
-        total = round_half_away(sum(exact_amounts, Fraction(0)), decimals.get(target, 2))
+        scale = 10 ** decimals.get(target, 2)
+        exact = sum(exact_amounts, Fraction(0))
+        total = Fraction(divide_half_away(exact.numerator * scale, exact.denominator), scale)
         for row, units in zip(members, allocate_total(total, exact_amounts), strict=True):
             row.cost_amounts[source] = from_units(units)
 
 
 def _sort_key(key: RowKey) -> tuple[str | None, ...]:
     return (key.contract_line_id, key.customer_id, key.subscription_id, key.product_id, key.sku_id)
-
-
-def round_half_away(amount: Fraction, decimals: int) -> Fraction:
-    """An exact amount rounded half away from zero to a number of decimals."""
-    scale = 10**decimals
-    scaled = abs(amount) * scale
-    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    return Fraction(whole if amount >= 0 else -whole, scale)
 
 
 def allocate_total(total: Fraction, exact: Sequence[Fraction]) -> list[int]:
@@ -300,8 +298,10 @@ def allocate_total(total: Fraction, exact: Sequence[Fraction]) -> list[int]:
 
 
 def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
-    """The seat lines that count: of lines equal in subscription, period, charge type and quantity that differ only in
-    product or SKU (a plan sold with calling), the dearest product once.
+    """The seat lines that count.
+
+    Of lines equal in subscription, period, charge type and quantity that differ only in product or SKU (a plan sold
+    with calling), those of the dearest product count, once.
     """
     groups: dict[tuple[object, ...], dict[tuple[str | None, str | None], list[CostPiece]]] = defaultdict(
         lambda: defaultdict(list)

@@ -1,4 +1,4 @@
-"""Which provider cost a contract line resells, and how much of it falls into each service month (RULES 2.3, 9.4, 9.5).
+"""Which provider cost a contract line resells, and how much of it falls into each service month.
 
 Exact fractions, worked out from the facts; part of the second calculation that `drafts` is.
 """

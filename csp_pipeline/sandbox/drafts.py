@@ -1,4 +1,4 @@
-"""What the partner should bill, worked out from the scenario's facts a second time (RULES 9).
+"""What the partner should bill, worked out from the scenario's facts a second time.
 
 A small, slow and exact calculation with fractions, kept apart from the pipeline on purpose: the totals in
 `expected.json` are only worth something when they come from other code. Per unit, flat and cost-plus; nothing issued.

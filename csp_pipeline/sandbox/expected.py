@@ -1,6 +1,6 @@
 """`expected.json`: what the pipeline must find in the generated files, worked out from the facts.
 
-Amounts are text with every digit that matters. Proof figures follow RULES 6, credit RULES 5, drafts RULES 9; the
+Amounts are text with every digit that matters. Proof figures, credit and drafts are worked out here once more; the
 pipeline's own code is never asked.
 """
 

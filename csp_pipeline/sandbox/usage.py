@@ -64,7 +64,7 @@ class UsageGroup:
 
 @dataclass
 class PlanMonth:
-    """What a plan used in a month, with the credit of RULES 5 rounded row by row (units of 1E-10)."""
+    """What a plan used in a month, with its earned credit rounded row by row (units of 1E-10)."""
 
     plan: AzurePlan
     month: str

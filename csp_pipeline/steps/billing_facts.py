@@ -41,7 +41,7 @@ class ContractTerms:
 
 
 def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
-    """The day billing begins: the setting, else the first day of the first month with a provider invoice (RULES 9.6).
+    """The day billing begins: the setting, else the first day of the first month with a provider invoice.
 
     Returns:
         The day, or None when there is neither.

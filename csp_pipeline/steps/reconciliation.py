@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of, month_of
 from csp_pipeline.domain.explanations import explain
+from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.recognition import from_units
-from csp_pipeline.domain.reconciled import Books, Finished, finish, status_and_cause
+from csp_pipeline.domain.reconciled import finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_facts import billing_starts_on
 from csp_pipeline.steps.reconciliation_facts import read_books, read_charges, read_contracts, read_pieces
+from csp_pipeline.storage.rows import as_arrow
 from csp_pipeline.storage.warehouse import replace_rows
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from csp_pipeline.domain.books import Books, Finished
+    from csp_pipeline.domain.difference_facts import Part
     from csp_pipeline.settings import Settings
 
 REVENUE_VS_COST = "reconciliation.revenue_vs_cost"
@@ -63,13 +67,16 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequen
     Returns:
         The months and the numbers of rows.
     """
-    known = con.execute("SELECT min(billing_month), max(billing_month) FROM billing.invoices").fetchone() or (None, None)
+    known = con.execute("SELECT min(billing_month), max(billing_month) FROM billing.invoices").fetchone() or (
+        None,
+        None,
+    )
     first_drafted = min([*months, *([known[0]] if known[0] else [])])
     drafted_through = max([*months, *([known[1]] if known[1] else [])])
     starts_on = billing_starts_on(con, settings) or first_day_of(first_drafted)
     finished, books = _finished_rows(con, drafted_through, starts_on)
     names = _names(con)
-    wanted = {month for month in months}
+    wanted = set(months)
     rows, differences = [], []
     for done in finished:
         month = done.row.key.service_month
@@ -93,7 +100,9 @@ def _outside(con: duckdb.DuckDBPyConnection, first: str, last: str) -> set[str]:
     return {month for (month,) in found}
 
 
-def _finished_rows(con: duckdb.DuckDBPyConnection, drafted_through: str, starts_on: Any) -> tuple[list[Finished], Books]:
+def _finished_rows(
+    con: duckdb.DuckDBPyConnection, drafted_through: str, starts_on: Any
+) -> tuple[list[Finished], Books]:
     pieces = read_pieces(con)
     contracts = read_contracts(con)
     books = read_books(con, pieces, contracts, drafted_through=drafted_through, billing_starts_on=starts_on)
@@ -105,7 +114,11 @@ def _finished_rows(con: duckdb.DuckDBPyConnection, drafted_through: str, starts_
 
 def _names(con: duckdb.DuckDBPyConnection) -> _Names:
     resolutions = con.execute(
-        "SELECT service_month, account_id, subscription_id, cause, decision, amount FROM reference.resolutions ORDER BY decided_at"
+        """
+        SELECT service_month, account_id, subscription_id, cause, decision, amount
+        FROM reference.resolutions
+        ORDER BY decided_at
+        """
     ).fetchall()
     return _Names(
         accounts=dict(con.execute("SELECT account_id, name FROM reference.accounts").fetchall()),
@@ -167,11 +180,10 @@ def _as_rows(done: Finished, books: Books, names: _Names) -> tuple[dict[str, Any
 
 def _decimal(numerator: int, denominator: int) -> Decimal:
     """A fraction with 18 decimals, rounded half away from zero."""
-    scaled = (2 * abs(numerator) * 10**18 + denominator) // (2 * denominator)
-    return Decimal(scaled if numerator >= 0 else -scaled).scaleb(-18)
+    return Decimal(divide_half_away(numerator * 10**18, denominator)).scaleb(-18)
 
 
-def _part_row(row: Mapping[str, Any], part: Any, resolution: str | None, names: _Names) -> dict[str, Any]:
+def _part_row(row: Mapping[str, Any], part: Part, resolution: str | None, names: _Names) -> dict[str, Any]:
     shared = ("service_month", "account_id", "customer_id", "subscription_id", "contract_line_id", "currency")
     identity = [row[name] for name in (*shared, "product_id", "sku_id", "cost_currency")] + [part.cause]
     customer = names.customers.get(row["customer_id"] or "", row["customer_id"])
@@ -198,7 +210,7 @@ def _resolution(done: Finished, cause: str, amount: Decimal, names: _Names) -> s
 
 
 def _product(done: Finished, books: Books) -> tuple[str | None, str | None]:
-    """Name and family of a row's product: its own latest and dearest provider line, else any of the contract line, else our words."""
+    """Name and family of a row's product: of its latest, dearest provider line, else of the contract line's, else ours."""
     contract_line_id = done.row.key.contract_line_id or ""
     pieces = [piece for piece, _ in done.row.pieces] or list(books.contract_pieces.get(contract_line_id, ()))
     if pieces:
@@ -234,8 +246,6 @@ def _cost_billed(done: Finished) -> Decimal | None:
 
 def _write(con: duckdb.DuckDBPyConnection, key: str, rows: Iterable[Mapping[str, Any]], months: list[str]) -> None:
     """Replace months of a table by rows; decimals go through Arrow exactly, rounded half away to the column's scale."""
-    from csp_pipeline.storage.rows import as_arrow
-
     table = load_catalogue()[key]
     con.register("reconciled_rows", as_arrow(table, rows))
     try:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.differences import OwnCycle, RevenueLine
+from csp_pipeline.domain.books import Books, Subscription
+from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
-from csp_pipeline.domain.reconciled import Books, Subscription
 from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import duckdb
+
+MONTHS_PREPAID = 12
+"""From this length of a billing cycle on, a term counts as prepaid."""
 
 Charge = tuple[str, str, str, RevenueLine]
 
@@ -57,7 +61,12 @@ def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
         """
     ).fetchall()
     return [
-        (account, contract, currency, RevenueLine(key, kind, start, max(end, start), quantity or Decimal(0), to_units(net)[0]))
+        (
+            account,
+            contract,
+            currency,
+            RevenueLine(key, kind, start, max(end, start), quantity or Decimal(0), to_units(net)[0]),
+        )
         for account, contract, currency, key, kind, start, end, quantity, net in rows
     ]
 
@@ -86,7 +95,12 @@ def read_books(
     loaded = {
         currency: (first, last)
         for currency, first, last in con.execute(
-            "SELECT currency, min(billing_month), max(billing_month) FROM cost.invoice_lines WHERE NOT is_estimate GROUP BY currency"
+            """
+            SELECT currency, min(billing_month), max(billing_month)
+            FROM cost.invoice_lines
+            WHERE NOT is_estimate
+            GROUP BY currency
+            """
         ).fetchall()
     }
     return Books(
@@ -117,7 +131,9 @@ def _main_currencies(pieces: list[CostPiece]) -> dict[str | None, str]:
 def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
     """The partner's exchange rates."""
     return ExchangeRates(
-        con.execute("SELECT rate_month, from_currency, to_currency, rate, source FROM reference.exchange_rates").fetchall()
+        con.execute(
+            "SELECT rate_month, from_currency, to_currency, rate, source FROM reference.exchange_rates"
+        ).fetchall()
     )
 
 
@@ -159,7 +175,7 @@ def _subscriptions(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Subs
     ).fetchall()
     return {
         ((customer_id or "").lower(), (subscription_id or "").lower()): Subscription(
-            quantity, started_on if cycle_months(billing_cycle) >= 12 else None
+            quantity, started_on if cycle_months(billing_cycle) >= MONTHS_PREPAID else None
         )
         for customer_id, subscription_id, quantity, billing_cycle, started_on in rows
     }

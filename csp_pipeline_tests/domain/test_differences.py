@@ -7,15 +7,15 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from csp_pipeline.domain.differences import (
+from csp_pipeline.domain.difference_facts import (
     Documents,
     OwnCycle,
     ProviderLine,
     RevenueLine,
     SeatChange,
     SeatFacts,
-    explain_seats,
 )
+from csp_pipeline.domain.differences import explain_seats
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, units_between
 
 SEPTEMBER = (date(2026, 9, 1), date(2026, 9, 30))
@@ -39,9 +39,7 @@ def provider_line(start: date, end: date, quantity: int, cycle_days: int = 30) -
 
 
 def revenue_line(start: date, end: date, quantity: int, net: str, kind: str = "recurring") -> RevenueLine:
-    return RevenueLine(
-        f"doc:{start}-{kind}", kind, start, end, Decimal(quantity), int(Decimal(net).scaleb(10))
-    )
+    return RevenueLine(f"doc:{start}-{kind}", kind, start, end, Decimal(quantity), int(Decimal(net).scaleb(10)))
 
 
 def seat_facts(
@@ -92,7 +90,10 @@ def test_seats_added_after_the_providers_bill_are_timing() -> None:
     """3 seats from the 21st: 3 x 30 x 10/30 = 30.00, expected on the provider's October invoice."""
     facts = seat_facts(
         [provider_line(*SEPTEMBER, 10)],
-        [revenue_line(*SEPTEMBER, 10, "300.00"), revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change")],
+        [
+            revenue_line(*SEPTEMBER, 10, "300.00"),
+            revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change"),
+        ],
         3,
         changes=[SeatChange("change-1", date(2026, 9, 21), Decimal(3), False)],
     )
@@ -103,7 +104,10 @@ def test_seats_added_after_the_providers_bill_are_timing() -> None:
 def test_timing_that_the_next_invoice_does_not_carry_is_a_quantity_mismatch() -> None:
     facts = seat_facts(
         [provider_line(*SEPTEMBER, 10)],
-        [revenue_line(*SEPTEMBER, 10, "300.00"), revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change")],
+        [
+            revenue_line(*SEPTEMBER, 10, "300.00"),
+            revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change"),
+        ],
         3,
         changes=[SeatChange("change-1", date(2026, 9, 21), Decimal(3), False)],
         documents=replace(DOCUMENTS, last_loaded_month="2026-10"),
@@ -114,7 +118,10 @@ def test_timing_that_the_next_invoice_does_not_carry_is_a_quantity_mismatch() ->
 def test_part_timing_and_part_mismatch_are_told_apart() -> None:
     facts = seat_facts(
         [provider_line(*SEPTEMBER, 8)],
-        [revenue_line(*SEPTEMBER, 10, "300.00"), revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change")],
+        [
+            revenue_line(*SEPTEMBER, 10, "300.00"),
+            revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change"),
+        ],
         5,
         changes=[SeatChange("change-1", date(2026, 9, 21), Decimal(3), False)],
     )
@@ -150,8 +157,10 @@ def test_cost_whose_cycle_is_not_drafted_yet_is_period() -> None:
         [provider_line(*SEPTEMBER, 10)],
         [],
         -10,
-        cycles=[OwnCycle(date(2026, 9, 17), date(2026, 10, 16), "2026-10", False, 30, Fraction(1)),
-                OwnCycle(date(2026, 8, 17), date(2026, 9, 16), "2026-10", False, 31, Fraction(30, 31))],
+        cycles=[
+            OwnCycle(date(2026, 9, 17), date(2026, 10, 16), "2026-10", False, 30, Fraction(1)),
+            OwnCycle(date(2026, 8, 17), date(2026, 9, 16), "2026-10", False, 31, Fraction(30, 31)),
+        ],
     )
     assert parts_of(facts) == {"period": (Decimal("-300.0000000000"), Decimal(-10))}
 

@@ -26,7 +26,7 @@ D = Decimal
     ],
 )
 def test_halves_go_away_from_zero(amount: str, decimals: int, rounded: str) -> None:
-    """RULES 1.3."""
+    """2.325 and its like: half away from zero."""
     result = round_half_away(D(amount), D(1), decimals)
     assert str(result) == rounded
 

@@ -59,9 +59,11 @@ def test_two_halves_of_a_period_are_the_whole(amount: Decimal, period: tuple[dat
     units, _ = to_units(amount)
     middle = start + timedelta(days=cut)
     after = end + timedelta(days=1)
-    assert units_between(units, start, end, start, middle) + units_between(
-        units, start, end, max(middle, start), max(after, middle)
-    ) == units
+    assert (
+        units_between(units, start, end, start, middle)
+        + units_between(units, start, end, max(middle, start), max(after, middle))
+        == units
+    )
 
 
 @pytest.fixture(scope="module")

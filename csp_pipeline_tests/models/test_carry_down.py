@@ -1,4 +1,4 @@
-"""RULES 1.4 and 7: billed amounts go to the usage they bill, exactly."""
+"""Billed amounts go to the usage they bill, exactly."""
 
 from __future__ import annotations
 

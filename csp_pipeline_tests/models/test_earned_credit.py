@@ -1,4 +1,4 @@
-"""RULES 5: earned and forgone credit per usage row, and the day on which access was lost."""
+"""Earned and forgone credit per usage row, and the day on which access was lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RULES 2.2, 3.1 and 4: what a line is, what identifies it, and which way its quantity points."""
+"""What a line is, what identifies it, and which way its quantity points."""
 
 from __future__ import annotations
 

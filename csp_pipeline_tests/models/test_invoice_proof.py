@@ -1,4 +1,4 @@
-"""RULES 6: header, lines, usage and predicted rounding; what is left over is unexplained."""
+"""Header, lines, usage and predicted rounding; what is left over is unexplained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RULES 8 and the snapshots: customers, subscriptions, and each change of seats once."""
+"""Customers, subscriptions, and each change of seats once."""
 
 from __future__ import annotations
 

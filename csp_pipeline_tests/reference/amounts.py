@@ -1,4 +1,4 @@
-"""Numbers: reading them, rounding them, sharing them out (rule 1). Nothing here knows what an amount means."""
+"""Numbers: reading them, rounding them, sharing them out. Nothing here knows what an amount means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EXACT = Context(prec=150, rounding=ROUND_HALF_UP)
 ZERO = Decimal(0)
 FINEST = 10
-"""Decimals of a derived amount at its finest grain (rule 1.2)."""
+"""Decimals of a derived amount at its finest grain."""
 
 _MINOR_UNITS = dict.fromkeys(
     ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0
@@ -31,7 +31,7 @@ def minor_unit(currency: str) -> Decimal:
 
 
 def parse_number(text: object) -> Decimal | None:
-    """A received number, every digit (rule 1.1): apostrophes and exponents parse, blank is None."""
+    """A received number, every digit: apostrophes and exponents parse, blank is None."""
     if text is None:
         return None
     cleaned = str(text).strip().lstrip("'").strip()
@@ -46,34 +46,34 @@ def parse_number(text: object) -> Decimal | None:
 
 
 def as_decimal(value: Fraction | Decimal | int, places: int) -> Decimal:
-    """Round half away from zero to ``places`` decimals (rule 1.3)."""
+    """Round half away from zero to ``places`` decimals."""
     exact = Fraction(value)
     units = floor(abs(exact) * 10**places + Fraction(1, 2))
     return Decimal(-units if exact < 0 else units).scaleb(-places, context=EXACT)
 
 
 def round_minor(value: Fraction | Decimal, currency: str) -> Decimal:
-    """An amount on one of our documents (rule 1.2)."""
+    """An amount on one of our documents."""
     return as_decimal(value, minor_places(currency))
 
 
 def round_finest(value: Fraction | Decimal) -> Decimal:
-    """A derived amount at its finest grain: 10 decimals (rule 1.2)."""
+    """A derived amount at its finest grain: 10 decimals."""
     return as_decimal(value, FINEST)
 
 
 def truncate(value: Decimal, places: int) -> Decimal:
-    """Cut towards zero, as the provider's published formulas do (rule 1.3)."""
+    """Cut towards zero, as the provider's published formulas do."""
     return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN, context=EXACT)
 
 
 def percent(part: Fraction | Decimal, whole: Fraction | Decimal) -> Decimal | None:
-    """``part`` in percent of ``whole`` with 4 decimals, None when divided by zero (rule 1.2)."""
+    """``part`` in percent of ``whole`` with 4 decimals, None when divided by zero."""
     return None if whole == 0 else as_decimal(Fraction(part) * 100 / Fraction(whole), 4)
 
 
 def allocate(total: Decimal, weights: Sequence[Fraction | Decimal | int]) -> list[Decimal]:
-    """Share ``total`` in units of 1E-10 by largest remainder (rule 1.4); ``weights`` come in key order.
+    """Share ``total`` in units of 1E-10 by largest remainder; ``weights`` come in key order.
 
     Each share is cut towards zero on its absolute value, the sign restored; the units left over go one by one to the
     shares of the sign that is missing, largest remainder first, ties to the smallest key. Weights that sum to zero

@@ -1,4 +1,4 @@
-"""Our documents: one per account, month and currency, tax per category (rule 9.8)."""
+"""Our documents: one per account, month and currency, tax per category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why revenue and expected revenue differ, for one contract line and month (rules 10.6 to 10.8).
+"""Why revenue and expected revenue differ, for one contract line and month.
 
 The causes take their parts in order, each from what the one before left; parts sum exactly to the difference.
 """
@@ -67,7 +67,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Loaded:
-    """First and last loaded billing month of the provider in one currency (rule 10.7)."""
+    """First and last loaded billing month of the provider in one currency."""
 
     first: str
     last: str
@@ -96,7 +96,7 @@ class ContractMonth:
 
     @property
     def last_day(self) -> date:
-        """The day on which quantities are compared (rule 10.2)."""
+        """The day on which quantities are compared."""
         return last_day(self.month)
 
 
@@ -169,7 +169,7 @@ def _timing(row: ContractMonth, left: Left) -> list[Charge]:
 
 
 def _expected_month(change: Change) -> str:
-    """The calendar month after the change's (rule 10.8)."""
+    """The calendar month after the change's."""
     return next_month(month_of(change.changed_at.date()))
 
 

@@ -1,4 +1,4 @@
-"""What our customers are charged: cycles, recurring, changes, flat, cost-plus (rules 9.1 to 9.4, 9.6)."""
+"""What our customers are charged: cycles, recurring, changes, flat, cost-plus."""
 
 # ruff: noqa: PLR0913, PLR0917 - a rule's inputs are named one by one
 from __future__ import annotations
@@ -34,7 +34,7 @@ RateOf = Callable[[str, str, str], Fraction | None]
 
 @dataclass(frozen=True)
 class Cycle:
-    """A billing cycle, half-open; ``full_days`` are those of the full cycle it is a part of (rule 9.1)."""
+    """A billing cycle, half-open; ``full_days`` are those of the full cycle it is a part of."""
 
     start: date
     end: date
@@ -70,7 +70,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class Drafting:
-    """Through which month documents are drafted and from which day billing counts (rule 9.6)."""
+    """Through which month documents are drafted and from which day billing counts."""
 
     through_month: str
     starts_on: date
@@ -178,14 +178,14 @@ def _quantity(contract: ContractLine, history: SeatHistory | None, start: date) 
 def _charge(
     contract: ContractLine, kind: str, start: date, end: date, quantity: Decimal, share: Fraction, month: str
 ) -> Charge:
-    """Quantity x unit price x share of the cycle, discounted, then rounded once (rules 1.3, 9.2, 9.3)."""
+    """Quantity x unit price x share of the cycle, discounted, then rounded once."""
     exact = Fraction(quantity) * Fraction(contract.unit_price) * share * contract.discount_factor(start)
     net = round_minor(exact, contract.currency)
     return Charge(contract, kind, start, end, quantity, contract.unit_price, exact, net, month)
 
 
 def cost_plus_factor(contract: ContractLine, month: str) -> Fraction:
-    """(1 + markup) x (1 - discount) of rule 9.4."""
+    """(1 + markup) x (1 - discount) of a cost-plus line."""
     return (1 + Fraction(contract.markup_percent) / 100) * contract.discount_factor(first_day(month))
 
 

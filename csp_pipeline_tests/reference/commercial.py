@@ -67,7 +67,7 @@ class ContractLine:
 
     @property
     def monthly_price(self) -> Fraction:
-        """The selling price: unit price divided by the months of the cycle (rule 10.2)."""
+        """The selling price: unit price divided by the months of the cycle."""
         return Fraction(self.unit_price) / self.months
 
     def is_in_force(self, start: date, end_inclusive: date) -> bool:
@@ -106,7 +106,7 @@ class Commercial:
         return self._by_customer.get(customer_id, [])
 
     def rate(self, month: str, source: str, target: str) -> tuple[Fraction, str, str] | None:
-        """Rate, its month and where it is from: 1, direct, else inverse (rules 9.4, 10.9); None when missing."""
+        """Rate, its month and where it is from: 1, direct, else inverse; None when missing."""
         if source == target:
             return Fraction(1), month, ""
         if (month, source, target) in self.rates:

@@ -1,4 +1,4 @@
-"""Cost in the currency of its row (rule 10.9)."""
+"""Cost in the currency of its row."""
 
 from __future__ import annotations
 

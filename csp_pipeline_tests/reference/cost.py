@@ -1,4 +1,4 @@
-"""The cost tables: invoices, lines, daily usage, Azure plan costs, earned credit (rules 2 to 5, 7)."""
+"""The cost tables: invoices, lines, daily usage, Azure plan costs, earned credit."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def invoices(documents: list[Document]) -> Rows:
 
 
 def invoice_lines(documents: list[Document]) -> Rows:
-    """cost.invoice_lines; ``billable_quantity`` is signed (rule 4), ``received_quantity`` as sent."""
+    """cost.invoice_lines; ``billable_quantity`` is signed, ``received_quantity`` as sent."""
     return [
         {
             "provider": "microsoft",
@@ -135,7 +135,7 @@ def invoice_lines(documents: list[Document]) -> Rows:
 
 
 def daily_usage(documents: list[Document]) -> Rows:
-    """cost.daily_usage with the credit of each row (rule 5)."""
+    """cost.daily_usage with the credit of each row."""
     return [
         {
             "usage_on": row.usage_on,
@@ -167,7 +167,7 @@ def daily_usage(documents: list[Document]) -> Rows:
 
 
 def azure_plan_costs(documents: list[Document], carried: CarriedDown) -> Rows:
-    """cost.azure_plan_costs: usage and carried amounts by customer, subscription and entitlement (rules 5, 7)."""
+    """cost.azure_plan_costs: usage and carried amounts by customer, subscription and entitlement."""
     measures = ("net_amount", "pec_amount", "gross_amount", "pec_forgone_amount", "billed_amount")
     sums: dict[tuple[Any, ...], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(measures, ZERO))
     for document in documents:

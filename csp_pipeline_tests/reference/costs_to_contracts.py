@@ -1,4 +1,4 @@
-"""Which contract line a cost feeds (rule 9.5), and the cost base of cost-plus lines (rule 9.4)."""
+"""Which contract line a cost feeds, and the cost base of cost-plus lines."""
 
 # ruff: noqa: PLR0913, PLR0917 - a rule's inputs are named one by one
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Atom:
     end: date
     contract: ContractLine | None
     months: dict[str, Decimal]
-    """The amount recognised by service month (rule 2.3)."""
+    """The amount recognised by service month."""
 
     @property
     def is_credit(self) -> bool:
@@ -44,7 +44,7 @@ class Atom:
 
     @property
     def is_consumption_or_one_time(self) -> bool:
-        """Whether quantities mean nothing here (rule 10.2): Azure plan, metered, and charges without a period."""
+        """Whether quantities mean nothing here: Azure plan, metered, and charges without a period."""
         one_time = self.line.charge_start_on is None or self.line.charge_end_on is None or self.family == "software"
         return one_time or self.family == "azure_plan" or self.document.is_in_daily_usage(self.line)
 

@@ -1,4 +1,4 @@
-"""Days and months (rule 2): inside the code every period is half-open, a day is a UTC date."""
+"""Days and months: inside the code every period is half-open, a day is a UTC date."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parse_instant(text: object) -> datetime | None:
 
 
 def parse_day(text: object) -> date | None:
-    """The UTC date of an instant (rule 2.1)."""
+    """The UTC date of an instant."""
     moment = parse_instant(text)
     return None if moment is None else moment.date()
 
@@ -76,7 +76,7 @@ def last_day(month: str) -> date:
 
 
 def anchored(day: date, months: int, anchor_day: int) -> date:
-    """The anchor date ``months`` after the month of ``day``; 29 to 31 clamp to the month's end (rule 9.1)."""
+    """The anchor date ``months`` after the month of ``day``; 29 to 31 clamp to the month's end."""
     target = first_day(next_month(month_of(day), months))
     return target.replace(day=min(anchor_day, monthrange(target.year, target.month)[1]))
 

@@ -1,4 +1,4 @@
-"""Provider documents: which month they are of, which lines and usage they hold (rules 2.2, 3.3, 3.4, 4)."""
+"""Provider documents: which month they are of, which lines and usage they hold."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def is_credit(line: CostLine) -> bool:
 
 
 def line_start(line: CostLine, billing_month_start: date | None) -> date | None:
-    """Start of the charge, else of the order, else of the document (rule 2.3)."""
+    """Start of the charge, else of the order, else of the document."""
     return line.charge_start_on or line.order_on or billing_month_start
 
 

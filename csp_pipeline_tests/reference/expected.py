@@ -1,4 +1,4 @@
-"""Expected revenue of provider lines, and both sides of a contract line day by day (rules 10.2, 10.3)."""
+"""Expected revenue of provider lines, and both sides of a contract line day by day."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeatLine:
-    """A provider line counted once (rule 10.2) with the revenue it leads to."""
+    """A provider line counted once with the revenue it leads to."""
 
     atom: Atom
     months: int
@@ -33,7 +33,7 @@ class SeatLine:
 
     @property
     def quantity(self) -> Decimal:
-        """Signed quantity (rule 4)."""
+        """Signed quantity."""
         return self.atom.line.quantity
 
     @property

@@ -1,4 +1,4 @@
-"""Matching lines to usage, proof of an invoice (rule 6), carrying the billed amount down (rule 7)."""
+"""Matching lines to usage, proof of an invoice, carrying the billed amount down."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def prove(document: Document, tax_rates: list[TaxRate]) -> Proof:
 
 
 def _predicted_rounding(line: CostLine, rows: list[UsageRow], currency: str) -> Decimal:
-    """trunc(trunc2(sum pricing) x FX) - sum net of rows in tune - sum (pricing x FX) of the others (rule 6)."""
+    """trunc(trunc2(sum pricing) x FX) - sum net of rows in tune - sum (pricing x FX) of the others."""
     rate = line.fx_rate if line.fx_rate is not None else Decimal(1)
     pricing = sum((row.pricing_amount for row in rows), ZERO)
     predicted = truncate(truncate(pricing, 2) * rate, minor_places(currency))
@@ -170,7 +170,7 @@ def _predicted_rounding(line: CostLine, rows: list[UsageRow], currency: str) -> 
 
 
 def _bounded(in_usage: list[CostLine], matching: Matching, currency: str) -> Decimal:
-    """Residuals of unmatched lines against the usage left over, within (0.01 x FX + a minor unit) per line (rule 6)."""
+    """Residuals of unmatched lines against the usage left over, within (0.01 x FX + a minor unit) per line."""
     lines: dict[tuple[ProductKey, Decimal], list[CostLine]] = defaultdict(list)
     for line in in_usage:
         if line.line_id not in matching.matched:

@@ -1,4 +1,4 @@
-"""Reading an inbox folder of clean, well-formed files into plain rows (rules 1.1, 3.1, 3.2).
+"""Reading an inbox folder of clean, well-formed files into plain rows.
 
 Files are opened by content, their kind is told by their columns. A file whose bytes were seen already counts once.
 Legacy and distributor files are no part of the reference.

@@ -1,4 +1,4 @@
-"""What the files hold, row by row, with received values as they were sent (rules 1.1, 3.1)."""
+"""What the files hold, row by row, with received values as they were sent."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class UsageRow:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One new-commerce reconciliation line; ``quantity`` is signed (rule 4), the end of a charge inclusive."""
+    """One new-commerce reconciliation line; ``quantity`` is signed, the end of a charge inclusive."""
 
     source_file: str
     source_row: int
@@ -96,7 +96,7 @@ class CostLine:
 
     @property
     def line_id(self) -> tuple[str, int]:
-        """File and row (rule 3.1)."""
+        """File and row."""
         return (self.source_file, self.source_row)
 
     @property
@@ -121,7 +121,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Change:
-    """One licence change (rule 8)."""
+    """One licence change."""
 
     change_id: str
     customer_id: str

@@ -1,4 +1,4 @@
-"""Amounts recognised by day over their service period (rule 2.3), and the full cycle of a provider line (rule 10.3)."""
+"""Amounts recognised by day over their service period, and the full cycle of a provider line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_month(amount: Decimal, start: date, end: date) -> dict[str, Decimal]:
 
 
 def charge_period(line: CostLine, document_start: date) -> tuple[date, date]:
-    """Half-open period of a provider line; one-day and blank periods stand on one day (rule 2.3)."""
+    """Half-open period of a provider line; one-day and blank periods stand on one day."""
     start = line.charge_start_on or line.order_on or document_start
     end = line.charge_end_on
     if line.charge_start_on is None or end is None or end < start:

@@ -1,4 +1,4 @@
-"""reconciliation.revenue_vs_cost and reconciliation.differences (rule 10)."""
+"""reconciliation.revenue_vs_cost and reconciliation.differences."""
 
 # ruff: noqa: PLR0913, PLR0917 - a rule's inputs are named one by one
 from __future__ import annotations
@@ -214,7 +214,7 @@ class Reconciliation:
         return seat_lines(contract, row.atoms)
 
     def _quantities(self, row: Row, *, own: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-        """Billed, provider and their difference on the month's last day (rule 10.2)."""
+        """Billed, provider and their difference on the month's last day."""
         day = last_day(row.month)
         counted = [
             atom.line

@@ -33,7 +33,7 @@ def compute(inbox: Path, commercial: Path, *, through_month: str, billing_starts
         inbox: Folder of provider files, any names.
         commercial: Folder of the commercial CSV files.
         through_month: Last month (``YYYY-MM``) for which customer documents are drafted.
-        billing_starts_on: First day that is billed; by default the first month with a provider invoice (rule 9.6).
+        billing_starts_on: First day that is billed; by default the first month with a provider invoice.
 
     Returns:
         Rows by ``schema.table``, amounts as Decimal and days as date; ``cost.carried_down`` (line, entitlement,

@@ -1,4 +1,4 @@
-"""Quantity of a subscription on an instant (rule 8)."""
+"""Quantity of a subscription on an instant."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def recon_changes(documents: Iterable[Document]) -> list[Change]:
 
 
 def is_carried(change: Change, lines: Iterable[CostLine]) -> bool:
-    """Whether a loaded line of the subscription shows the change (rule 10.8): same day, its old or its new total."""
+    """Whether a loaded line of the subscription shows the change: same day, its old or its new total."""
     day = change.changed_at.date()
     return any(
         line.charge_start_on == day

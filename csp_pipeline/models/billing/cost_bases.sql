@@ -1,4 +1,4 @@
--- What each cost-plus contract line takes, by service month (RULES 2.3, 9.4): each piece is spread over the days of its
+-- What each cost-plus contract line takes, by service month: each piece is spread over the days of its
 -- service period in units of 1E-10, what lies below a unit goes to the first day.
 WITH parts AS (
     SELECT

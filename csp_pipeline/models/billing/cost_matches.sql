@@ -1,4 +1,4 @@
--- Which contract line takes which cost (RULES 9.5). Contract lines are grouped by which keys they fill; a cost line is cut
+-- Which contract line takes which cost. Contract lines are grouped by which keys they fill; a cost line is cut
 -- to each such set of keys and joined on equality, so that the work grows with the lines and not with their product.
 WITH terms AS (
     SELECT

@@ -1,4 +1,4 @@
--- The quantity of every subscription over time (RULES 8): the change log, else the snapshot, else the provider's lines.
+-- The quantity of every subscription over time: the change log, else the snapshot, else the provider's lines.
 WITH log AS (
     SELECT
         id_key(customer_id) AS customer_id,

@@ -1,0 +1,157 @@
+"""Rows of contract lines priced per unit or flat: expected revenue from the provider's lines, quantities, prices.
+
+What belongs here: which facts of a month the search for causes gets. How causes are found is `differences`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from csp_pipeline.domain.books import Books, Finished, whole_units
+from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
+from csp_pipeline.domain.cost_plus_rows import finish_cost_plus
+from csp_pipeline.domain.difference_facts import Documents, ProviderLine, SeatChange, SeatFacts, fraction_units
+from csp_pipeline.domain.differences import explain_seats
+from csp_pipeline.domain.recognition import from_units, units_between
+from csp_pipeline.domain.revenue_vs_cost import (
+    Contract,
+    CostPiece,
+    Row,
+    counted_lines,
+    expected_units,
+    provider_price,
+    quantity_on,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+
+def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
+    """A contract line with provider cost: expected revenue by pricing model, then the causes."""
+    row = done.row
+    month = row.key.service_month
+    counted = counted_lines(piece for piece, _ in row.pieces)
+    is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
+    done.provider_quantity = None if is_consumption else quantity_on(counted, last_day_of(month))
+    documents = _documents(contract, done, books)
+    if contract.pricing_model == "cost_plus":
+        finish_cost_plus(done, contract, books)
+        return
+    done.selling_price = None if is_consumption else price_per_month(contract)
+    done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
+    if contract.pricing_model == "flat":
+        is_loaded = documents.last_loaded_month is not None and month <= documents.last_loaded_month
+        done.expected = Decimal(0) if not row.pieces and is_loaded else done.revenue
+    elif not row.pieces:
+        done.expected = Decimal(0)
+    else:
+        counted_units = {piece.line_ids: expected_units(piece, contract) for piece in _expected_pieces(row, counted)}
+        since, until = first_day_of(month), last_day_of(month) + ONE_DAY
+        done.expected = from_units(
+            sum(
+                units_between(counted_units[piece.line_ids], piece.start, max(piece.end, piece.start), since, until)
+                for piece in _expected_pieces(row, counted)
+            )
+        )
+    if not is_consumption:
+        done.billed_quantity = billed_quantity(row, month)
+    if contract.pricing_model == "per_unit" and not is_consumption:
+        done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
+    done.difference = done.revenue - (done.expected or Decimal(0))
+    if done.difference or done.quantity_difference:
+        done.parts = explain_seats(_seat_facts(done, contract, counted, documents, books))
+
+
+def price_per_month(contract: Contract) -> Decimal:
+    """Our unit price per month of the contract line's cycle, before any discount."""
+    return from_units(fraction_units(Fraction(contract.unit_price) / contract.months))
+
+
+def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
+    """The provider lines that should meet revenue: seats counted, consumption and one-time lines; never credits."""
+    others = [piece for piece, _ in row.pieces if not piece.is_seats and not piece.is_credit]
+    return [*counted, *others]
+
+
+def billed_quantity(row: Row, month: str) -> Decimal | None:
+    """Quantities of our recurring and change lines that cover the month's last day; None without such lines."""
+    last = last_day_of(month)
+    lines = [
+        line for line, _ in row.revenues if line.kind in {"recurring", "change"} and line.start <= last <= line.end
+    ]
+    return sum((line.quantity for line in lines), Decimal(0)) if lines else None
+
+
+def _documents(contract: Contract, done: Finished, books: Books) -> Documents:
+    """The documents that count for a contract line: those in the currency its cost comes in."""
+    pieces = books.contract_pieces.get(contract.contract_line_id, ())
+    main = books.main_currencies.get(contract.account_id) or books.main_currencies.get(None, "")
+    first, last = books.loaded.get(done.cost_currency or (pieces[0].currency if pieces else main), (None, None))
+    return Documents(first, last, books.drafted_through, books.billing_starts_on)
+
+
+def _seat_facts(
+    done: Finished, contract: Contract, counted: Sequence[CostPiece], documents: Documents, books: Books
+) -> SeatFacts:
+    row = done.row
+    month = row.key.service_month
+    every = sorted(
+        counted_lines(books.contract_pieces.get(contract.contract_line_id, ())), key=lambda piece: piece.start
+    )
+    subscription = (row.key.customer_id or "", row.key.subscription_id or "")
+    known = books.subscriptions.get(_lowered(subscription))
+    log = books.changes.get(_lowered(subscription), ())
+    return SeatFacts(
+        month=month,
+        provider_lines=[_provider_line(piece, contract) for piece in _expected_pieces(row, counted)],
+        revenue_lines=[line for line, _ in row.revenues],
+        cycles=books.cycles.get(contract.contract_line_id, ()),
+        changes=[
+            SeatChange(
+                change_id,
+                changed_on,
+                after - before,
+                _is_carried(every, changed_on, before, after),
+                is_purchase=not before,
+            )
+            for change_id, changed_on, before, after in log
+        ],
+        starts_on=contract.starts_on,
+        ends_on=contract.ends_on,
+        has_proration=contract.is_prorated,
+        quantity_difference=done.quantity_difference,
+        difference_units=whole_units(done.difference or Decimal(0)),
+        minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
+        documents=documents,
+        first_provider_line=_provider_line(every[0], contract) if every else None,
+        last_provider_start=max((piece.start for piece in every), default=None),
+        prepaid_since=known.prepaid_since if known else None,
+        quantity_in_log=next((after for _, day, _, after in reversed(log) if day <= last_day_of(month)), None),
+    )
+
+
+def _lowered(key: tuple[str, str]) -> tuple[str, str]:
+    return key[0].lower(), key[1].lower()
+
+
+def _is_carried(pieces: Sequence[CostPiece], changed_on: date, before: Decimal, after: Decimal) -> bool:
+    """Whether a loaded provider line carries a change: it starts on that day with the new (or minus the old) total."""
+    return any(piece.start == changed_on and piece.quantity in (after, -before) and piece.quantity for piece in pieces)
+
+
+def _provider_line(piece: CostPiece, contract: Contract) -> ProviderLine:
+    cycle = piece.cycle
+    return ProviderLine(
+        line_id=piece.line_ids[0],
+        start=piece.start,
+        end=max(piece.end, piece.start),
+        quantity=piece.quantity,
+        expected_units=expected_units(piece, contract),
+        daily_price=contract.selling_price * (cycle.months or contract.months) / cycle.days,
+        subscription_starts_on=piece.subscription_starts_on,
+        cycle_start=cycle.start,
+    )
