@@ -92,10 +92,11 @@ def run_month(
         state = _Month(settings, definitions, instance, on_progress)
         if take_files:
             _take_files(state)
-        found = _prepare(state)
-        chosen = month or found
-        _cost(state)
-        _drafts_and_reconciliation(state, chosen)
+        with writing(home):  # kept open for the stages between; publishing copies the closed file
+            found = _prepare(state)
+            chosen = month or found
+            _cost(state)
+            _drafts_and_reconciliation(state, chosen)
         _publish(state)
         return Outcome(chosen, tuple(state.stages), home.published)
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from csp_pipeline.models.catalogue import Table
 
 CURRENCIES = dg.DynamicPartitionsDefinition(name="currency")
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2019-01", end_offset=1, fmt="%Y-%m")
+MONTHS = dg.MonthlyPartitionsDefinition(start_date="2019-01", end_offset=13, fmt="%Y-%m")
+"""From the first new-commerce invoices to a year ahead: documents decide what a month is, not the clock."""
 MONTH_CURRENCIES = dg.MultiPartitionsDefinition({"billing_month": MONTHS, "currency": CURRENCIES})
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"

@@ -101,7 +101,7 @@ def _outside(con: duckdb.DuckDBPyConnection, first: str, last: str) -> set[str]:
 
 
 def _finished_rows(
-    con: duckdb.DuckDBPyConnection, drafted_through: str, starts_on: Any
+    con: duckdb.DuckDBPyConnection, drafted_through: str, starts_on: date
 ) -> tuple[list[Finished], Books]:
     pieces = read_pieces(con)
     contracts = read_contracts(con)
@@ -210,7 +210,7 @@ def _resolution(done: Finished, cause: str, amount: Decimal, names: _Names) -> s
 
 
 def _product(done: Finished, books: Books) -> tuple[str | None, str | None]:
-    """Name and family of a row's product: of its latest, dearest provider line, else of the contract line's, else ours."""
+    """Name and family of a row's product: its latest, dearest provider line's, else ours."""
     contract_line_id = done.row.key.contract_line_id or ""
     pieces = [piece for piece, _ in done.row.pieces] or list(books.contract_pieces.get(contract_line_id, ()))
     if pieces:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 MEMORY_LIMIT = "1GB"
+_open: dict[Path, duckdb.DuckDBPyConnection] = {}
 
 
 @contextmanager
@@ -65,18 +66,25 @@ def configure(connection: duckdb.DuckDBPyConnection, scratch: Path | None = None
 def writing(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that may write the warehouse; holds the lock of the home meanwhile.
 
+    Nested uses in one process share the outer one's connection, so a run opens the file once.
+
     Yields:
         A connection with every schema and table of the catalogue in place.
     """
     with exclusive(home):
+        shared = _open.get(home.warehouse)
+        if shared is not None:
+            yield shared
+            return
         connection = duckdb.connect(str(home.warehouse))
         try:
             configure(connection, home.root / ".duckdb_tmp")
             make_tables(connection)
+            _open[home.warehouse] = connection
             yield connection
         finally:
+            _open.pop(home.warehouse, None)
             connection.close()
-
 
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of the catalogue that are missing, and again those of a version with other columns.
