@@ -92,12 +92,10 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> int:
     """Bring the warehouse up to a month, publish it, and say what was found."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from csp_pipeline.cli_rendering import progress, render, write_report  # noqa: PLC0415
+    from csp_pipeline.cli_rendering import progress, render, terminal, write_report  # noqa: PLC0415
 
     settings, month = _settings(source=source), _month(month)
-    status, tell = progress(Console(stderr=as_json, highlight=False))
+    status, tell = progress(terminal(stderr=as_json))
     with status:
         tell("Loading the pipeline.")
         outcome_month = _work(settings, month, tell)
@@ -108,7 +106,7 @@ def run(
     if as_json:
         typer.echo(json.dumps(summary.as_json(), ensure_ascii=False, default=str))
     else:
-        render(summary, Console(highlight=False))
+        render(summary, terminal())
     return summary.exit_code
 
 
@@ -226,16 +224,14 @@ def doctor() -> int:
 @_in_a_sentence
 def rebuild() -> int:
     """Delete staging and warehouse, and make the same rows again from landing and ledger."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from csp_pipeline.cli_rendering import progress  # noqa: PLC0415
+    from csp_pipeline.cli_rendering import progress, terminal  # noqa: PLC0415
     from csp_pipeline.cli_summary import read_summary  # noqa: PLC0415
     from csp_pipeline.steps.run import last_month_drafted  # noqa: PLC0415
     from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
     settings = _settings()
     home = settings.home.create()
-    status, tell = progress(Console(highlight=False))
+    status, tell = progress(terminal())
     with status, exclusive(home, on_wait=tell):
         month = last_month_drafted(home)
         tell("Deleting staging and warehouse, and staging again what was landed.")
@@ -266,9 +262,11 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
 ) -> int:
     """Open the Dagster UI, with its daemon, on the same data."""
-    from csp_pipeline.orchestration.instance import WORKSPACE, dagster_home  # noqa: PLC0415
+    from csp_pipeline.orchestration.instance import WORKSPACE, dagster_home, open_instance  # noqa: PLC0415
 
-    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(_settings().home.create()))}
+    home = _settings().home.create()
+    with open_instance(home):
+        environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(home))}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]
     typer.echo(f"http://{host}:{port}")
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own interpreter and module)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _STATE_STYLE = {"proven": "green", "bounded": "yellow", "unproven": "red", "incomplete": "red"}
 _SHOWN = 20
+_WIDE = 180
 CENT = Decimal("0.01")
 
 
@@ -53,7 +54,7 @@ def exact_cell(value: object) -> str:
 
 def rounded_cell(value: object) -> str:
     """A value for people where two decimals tell enough; the published tables and `--json` have every digit."""
-    return exact_cell(value.quantize(CENT, ROUND_HALF_UP) if isinstance(value, Decimal) else value)
+    return exact_cell(value.quantize(CENT, ROUND_HALF_UP) + 0 if isinstance(value, Decimal) else value)
 
 
 def render(summary: Summary, console: Console) -> None:
@@ -65,13 +66,19 @@ def render(summary: Summary, console: Console) -> None:
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
     _files(console, summary)
     _people(console, summary)
-    console.print(
-        f"\nThe warehouse: [bold]{escape(summary.where['published'])}[/bold] (open it read-only with any BI tool)"
-    )
-    console.print(
-        "The data dictionary is in its tables meta.tables and meta.columns; the causes of each difference, with"
-    )
-    console.print("the rows that prove them, in reconciliation.differences. `make ui` shows how every table was made.")
+    for line in (
+        f"\nThe warehouse: [bold]{escape(summary.where['published'])}[/bold] (open it read-only with any BI tool).",
+        "The data dictionary is in its tables meta.tables and meta.columns; the causes of each difference, with the",
+        "rows that prove them, in reconciliation.differences. `make ui` shows how every table was made.",
+        f"This summary is kept in {escape(summary.where['reports'])}.",
+    ):
+        console.print(line, soft_wrap=True)
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal, or wide enough for every table where the output is a file or a pipe."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
 
 
 _INVOICE_COLUMNS = {
@@ -177,7 +184,7 @@ def write_report(summary: Summary, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"summary-{summary.month or 'empty'}"
     text = io.StringIO()
-    render(summary, Console(file=text, width=200, color_system=None))
+    render(summary, Console(file=text, width=_WIDE, color_system=None))
     _write(folder / f"{name}.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False, default=str) + "\n")
     _write(folder / f"{name}.txt", text.getvalue())
     return folder / f"{name}.txt"

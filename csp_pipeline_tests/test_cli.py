@@ -133,4 +133,5 @@ def test_the_terminal_shows_every_digit_of_a_proof_and_two_decimals_elsewhere() 
     assert exact_cell(Decimal("-1234.567000")) == "-1,234.567"
     assert exact_cell(Decimal("2.000")) == "2.00"
     assert rounded_cell(Decimal("2.325")) == "2.33"
+    assert rounded_cell(Decimal("-0.001")) == "0.00"
     assert rounded_cell(None) == "-"

@@ -3,7 +3,7 @@
 What is checked is written in `quality/identities.py` and `cost.invoice_proof`; here it is shown to Dagster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 import duckdb
@@ -21,18 +21,17 @@ PROOF_CHECK = dg.AssetCheckSpec(
 )
 
 
-def proof_check_result(
-    connection: duckdb.DuckDBPyConnection, partitions: Sequence[tuple[str, str]]
-) -> dg.AssetCheckResult:
-    """The proof state of the invoices of some (billing month, currency) partitions, in one sentence."""
+def proof_check_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+    """The proof state of every provider invoice, in one sentence.
+
+    Every run looks at all of them: a run of one currency must not hide what another left unproven.
+    """
     rows = connection.execute(
         """
         SELECT invoice_number, proof_state, unexplained_amount, currency
         FROM cost.invoice_proof
-        WHERE list_contains($partitions, billing_month || '|' || currency)
         ORDER BY abs(unexplained_amount) DESC NULLS FIRST, invoice_number
-        """,
-        {"partitions": [f"{month}|{currency}" for month, currency in partitions]},
+        """
     ).fetchall()
     open_ = [row for row in rows if row[1] != "proven"]
     sentence = f"{len(rows) - len(open_)} of {len(rows)} invoices are proven"
@@ -47,6 +46,35 @@ def proof_check_result(
         description=f"{sentence}.",
         metadata={"invoices": len(rows), "not_proven": len(open_)},
     )
+
+
+EXPECTATIONS_CHECK = dg.AssetCheckSpec(
+    "readers_find_what_they_expect",
+    asset=dg.AssetKey(["meta", "tables"]),
+    description="The published copy keeps what readers rely on: closed lists, columns never empty, unique keys.",
+    blocking=False,
+)
+
+
+def build_expectations_check() -> dg.AssetChecksDefinition:
+    """The great-expectations suite on the published copy; it only reads that, takes seconds, and warns."""
+
+    @dg.multi_asset_check(name="expect", specs=[EXPECTATIONS_CHECK], required_resource_keys={"settings"})
+    def expect(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        """Validate the suite on the published copy."""
+        from csp_pipeline.quality.expectations import unmet_expectations  # noqa: PLC0415  (heavy)
+
+        unmet = unmet_expectations(context.resources.settings.home.published)
+        yield dg.AssetCheckResult(
+            asset_key=EXPECTATIONS_CHECK.asset_key,
+            check_name=EXPECTATIONS_CHECK.name,
+            passed=not unmet,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(unmet[:3]) or EXPECTATIONS_CHECK.description,
+            metadata={"unmet": len(unmet)},
+        )
+
+    return expect
 
 
 def build_identity_checks(pool: str | None) -> list[dg.AssetChecksDefinition]:

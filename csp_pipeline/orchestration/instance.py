@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parents[2]
 CONFIGURATION = _PROJECT / "dagster.yaml"
 WORKSPACE = _PROJECT / "workspace.yaml"
+FINISHED = "databases-made"
 COMMAND_TAG = "csp_pipeline/command"
 
 
@@ -44,15 +45,35 @@ def dagster_home(home: Home) -> Path:
 
 @contextmanager
 def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of a CSP_HOME, with DAGSTER_HOME pointing at it meanwhile."""
+    """The Dagster instance of a CSP_HOME, with DAGSTER_HOME pointing at it meanwhile.
+
+    Dagster's own databases are made in many steps; those of a process that was killed among them are made anew.
+    """
     before = os.environ.get("DAGSTER_HOME")
-    os.environ["DAGSTER_HOME"] = str(dagster_home(home))
+    folder = dagster_home(home)
+    finished = folder / FINISHED
+    if before is None and not finished.exists():
+        _remove_databases(folder)
+    os.environ["DAGSTER_HOME"] = str(folder)
     try:
         with dg.DagsterInstance.get() as instance:
+            if before is None and not finished.exists():
+                for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+                    if storage is None:
+                        raise CspError(f"Dagster has no storage in {folder}; look at {folder / 'dagster.yaml'}.")
+                finished.touch()
             yield instance
     finally:
         if before is None:
             del os.environ["DAGSTER_HOME"]
+
+
+def _remove_databases(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name.startswith("event_log.db"):
+            entry.unlink()
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> int:

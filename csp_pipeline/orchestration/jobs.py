@@ -63,7 +63,12 @@ def stage_jobs() -> dg.Definitions:
             description="Check the identities of the books, then swap the published copy.",
         ),
     ]
-    return dg.Definitions(jobs=jobs)
+    expectations = dg.define_asset_job(
+        "expectations",
+        dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("meta.tables"), "readers_find_what_they_expect")),
+        description="Validate what readers rely on, on the published copy.",
+    )
+    return dg.Definitions(jobs=[*jobs, expectations])
 
 
 @dg.op(

@@ -7,6 +7,7 @@ import dagster as dg
 from csp_pipeline.orchestration.assets.tables import (
     Materialised,
     keys_of,
+    note_partition_rows,
     quiet_beta_warnings,
     results,
     row_counts,
@@ -61,6 +62,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
             settings, months = context.resources.settings, list(context.partition_keys)
             with writing(settings.home) as connection:
                 draft_invoices(connection, settings, months)
-                yield from results(row_counts(connection, drafted, {"billing_month": months}))
+                note_partition_rows(context, connection, drafted)
+                yield from results(row_counts(connection, drafted))
 
     return [cost_matches, drafts]

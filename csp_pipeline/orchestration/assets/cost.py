@@ -7,6 +7,7 @@ import dagster as dg
 from csp_pipeline.orchestration.assets.tables import (
     Materialised,
     asset_key,
+    note_partition_rows,
     quiet_beta_warnings,
     results,
     row_counts,
@@ -56,15 +57,15 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
             """Replace the rows of each month and currency asked for, table by table."""
             home, partitions = context.resources.settings.home, month_and_currency(context)
             wanted = [key for key in COST_TABLES if asset_key(key) in context.selected_asset_keys]
-            months, currencies = ([*{*values}] for values in zip(*partitions, strict=True))
             with writing(home) as connection:
                 for month, currency in partitions:
                     create_staged_views(connection, home, billing_month=month, currency=currency)
                     for key in wanted:
                         fill(connection, key, month, currency)
-                yield from results(row_counts(connection, wanted, {"billing_month": months, "currency": currencies}))
+                note_partition_rows(context, connection, wanted)
+                yield from results(row_counts(connection, wanted))
                 if PROOF_CHECK.key in context.selected_asset_check_keys:
-                    yield proof_check_result(connection, partitions)
+                    yield proof_check_result(connection)
 
     return cost_partition
 

@@ -7,6 +7,7 @@ import dagster as dg
 from csp_pipeline.orchestration.assets.tables import (
     Materialised,
     keys_of,
+    note_partition_rows,
     quiet_beta_warnings,
     results,
     row_counts,
@@ -52,6 +53,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
             settings = context.resources.settings
             with writing(settings.home) as connection:
                 reconcile(connection, settings, list(context.partition_keys))
+                note_partition_rows(context, connection, tables)
                 yield from results(row_counts(connection, tables))
 
     return [reconciled]

@@ -108,28 +108,34 @@ def quiet_beta_warnings() -> warnings.catch_warnings[None]:
     return warnings.catch_warnings(action="ignore", category=dg.BetaWarning)
 
 
-def row_counts(
-    connection: duckdb.DuckDBPyConnection, keys: Sequence[str], where: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, int]:
-    """Rows now in each table; of a table with partitions, those of the partitions given as column = values."""
+def row_counts(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> dict[str, int]:
+    """Rows now in each table."""
     counts = {}
     for key in keys:
-        given = dict(where or {}) if load_catalogue()[key].partition != "none" else {}
-        condition = " AND ".join(f"list_contains(${column}, {column})" for column in given) or "TRUE"
-        found = connection.execute(f"SELECT count(*) FROM {key} WHERE {condition}", given).fetchone()
+        found = connection.execute(f"SELECT count(*) FROM {key}").fetchone()
         counts[key] = int(found[0]) if found else 0
     return counts
 
 
 def results(counts: Mapping[str, int]) -> list[Materialised]:
-    """One materialisation per table, with its row count: of the partitions made, where a table has partitions."""
-    catalogue = load_catalogue()
+    """One materialisation per table, with the rows it has now."""
     return [
-        dg.MaterializeResult(
-            asset_key=asset_key(key),
-            metadata={
-                "dagster/row_count" if catalogue[key].partition == "none" else "dagster/partition_row_count": rows
-            },
-        )
+        dg.MaterializeResult(asset_key=asset_key(key), metadata={"dagster/row_count": rows})
         for key, rows in counts.items()
     ]
+
+
+def note_partition_rows(
+    context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection, keys: Sequence[str]
+) -> None:
+    """Put on each partition that was made the rows it has now; one run may make a range of them."""
+    for key in keys:
+        table = load_catalogue()[key]
+        if table.partition == "none":
+            continue
+        columns = [table.month_column, *(["currency"] if table.partition == "month_currency" else [])]
+        partition = " || '|' || ".join(columns)
+        rows = dict(connection.execute(f"SELECT {partition}, count(*) FROM {key} GROUP BY ALL").fetchall())
+        for made in context.partition_keys:
+            metadata = {"dagster/partition_row_count": rows.get(str(made), 0)}
+            context.add_asset_metadata(metadata, asset_key=asset_key(key), partition_key=str(made))
