@@ -124,8 +124,8 @@ def test_own_services_are_billed_for_an_account_without_tenants(tmp_path: Path) 
         )
         case.draft("2026-01")
         assert case.lines("2026-01") == [
-            ("recurring", "2026-01-15", "2026-01-31", 1.0, "54.83"),
-            ("recurring", "2026-02-01", "2026-02-28", 1.0, "99.99"),
+            ("recurring", "2026-01-15", "2026-02-14", 1.0, "99.99"),
+            ("recurring", "2026-02-15", "2026-03-14", 1.0, "99.99"),
             ("recurring", "2026-01-01", "2026-01-31", 3.0, "30.00"),
         ]
 

@@ -1,0 +1,139 @@
+"""A run may be killed at any moment: the next one gives the same rows, and readers never see anything half done."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, csp_pipeline, start
+from csp_pipeline_tests.end_to_end.contents import FILES, SCAN_DAYS, contents, differing, published
+from csp_pipeline_tests.product import warehouse_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from csp_pipeline_tests.end_to_end.provider_files import ProviderFiles
+
+MOMENTS = (0.31, 0.58, 0.93)
+"""When each run is killed, as shares of the time the first run took from start to end."""
+TRUTHS = {
+    "every table has the rows that its dictionary counts": None,
+    "cost recognised is the subtotal of the lines": """
+        SELECT (SELECT sum(cost_original_amount) FROM reconciliation.revenue_vs_cost)
+            IS NOT DISTINCT FROM (SELECT sum(subtotal_amount) FROM cost.invoice_lines)""",
+    "revenue recognised is what was charged": """
+        SELECT (SELECT sum(revenue_amount) FROM reconciliation.revenue_vs_cost)
+            IS NOT DISTINCT FROM (SELECT sum(net_amount) FROM billing.invoice_lines)""",
+    "Azure plan lines are carried down whole": """
+        SELECT (SELECT sum(billed_amount) FROM cost.azure_plan_costs) IS NOT DISTINCT FROM
+            (SELECT sum(subtotal_amount) FROM cost.invoice_lines WHERE product_family = 'azure_plan')""",
+    "parts sum to their difference": """
+        SELECT (SELECT sum(amount) FROM reconciliation.differences)
+            IS NOT DISTINCT FROM (SELECT sum(difference_amount) FROM reconciliation.revenue_vs_cost)""",
+    "lines are those of the files": """
+        SELECT (SELECT sum(total_amount) FROM cost.invoice_lines) IS NOT DISTINCT FROM
+            (SELECT sum(total_staged) FROM meta.file_invoices WHERE kind = 'reconciliation' AND is_current)""",
+    "usage rows are those of the files": """
+        SELECT (SELECT count(*) FROM cost.daily_usage) =
+            (SELECT sum(rows_staged) FROM meta.file_invoices WHERE kind = 'daily_usage' AND is_current)""",
+    "rows are staged or quarantined": "SELECT bool_and(rows_total = rows_staged + rows_quarantined) FROM meta.files "
+    "WHERE status = 'staged'",
+}
+
+
+class Reader(threading.Thread):
+    """Opens the published copy again and again while runs come and go, and holds it against what must be true."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(daemon=True)
+        self.file = home / "published" / "csp.duckdb"
+        self.broken: list[str] = []
+        self.reads = 0
+        self.copies: set[tuple[int, int]] = set()
+        self._stop_reading = threading.Event()
+
+    def run(self) -> None:
+        """Read until told to stop; a copy already read is opened, but not read, again."""
+        while not self._stop_reading.wait(0.05):
+            if not self.file.exists():
+                continue
+            seen = self.file.stat()
+            try:
+                with duckdb.connect(str(self.file), read_only=True) as connection:
+                    if (seen.st_ino, seen.st_mtime_ns) not in self.copies:
+                        self.broken += [truth for truth in TRUTHS if not _holds(connection, truth)]
+                self.copies.add((seen.st_ino, seen.st_mtime_ns))
+                self.reads += 1
+            except duckdb.Error as error:
+                self.broken.append(f"the published copy could not be read: {error}")
+
+    def stop(self) -> None:
+        """Let it end."""
+        self._stop_reading.set()
+        self.join()
+
+
+def _holds(connection: duckdb.DuckDBPyConnection, truth: str) -> bool:
+    question = TRUTHS[truth]
+    if question is not None:
+        return connection.execute(question).fetchone() == (True,)
+    counted = connection.execute("SELECT schema_name || '.' || table_name, row_count FROM meta.tables").fetchall()
+    return bool(counted) and all(
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,) for table, rows in counted
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_killed_at_any_moment_the_next_run_gives_the_same_rows_and_readers_see_no_half_state(
+    small: ProviderFiles, tmp_path: Path
+) -> None:
+    home, undisturbed = small.home(tmp_path / "home"), small.write(tmp_path / "undisturbed")
+    later = [path for path in _documents(undisturbed) if path.name.startswith(_last_invoice(small))]
+    for path in _documents(undisturbed):
+        if path not in later:
+            shutil.copy(path, home / "inbox")
+    reader = Reader(home)
+    reader.start()
+    started = time.monotonic()
+    assert csp_pipeline(home, "run").returncode == NEEDS_A_PERSON
+    took = time.monotonic() - started
+    for path in later:
+        shutil.copy(path, home / "inbox")
+    for moment in MOMENTS:
+        process = start(home, "run")
+        time.sleep(took * moment)
+        process.kill()
+        process.wait()
+    last = csp_pipeline(home, "run")
+    reader.stop()
+    assert last.returncode == NEEDS_A_PERSON, last.stderr
+    assert reader.broken == []
+    assert reader.reads > len(reader.copies) >= 2
+    with warehouse_of(undisturbed) as connection:
+        expected = contents(connection, without_tables=FILES, without_columns=SCAN_DAYS)
+    for table in ("meta.periods", "meta.columns"):
+        expected.pop(table)
+    found = published(home, without_tables={*FILES, "meta.periods", "meta.columns"}, without_columns=SCAN_DAYS)
+    assert differing(expected, found) == []
+    _stages_the_same(undisturbed, home)
+
+
+def _documents(home: Path) -> list[Path]:
+    return sorted(path for path in (home / "inbox").iterdir() if path.name.startswith("G"))
+
+
+def _last_invoice(files: ProviderFiles) -> str:
+    return max(number for _, number in files.documents)
+
+
+def _stages_the_same(one: Path, other: Path) -> None:
+    """Nothing half written stays: both hold the same landed and staged files."""
+    for folder in ("landing/files", "staging"):
+        names = [{path.name for path in (home / folder).rglob("*") if path.is_file()} for home in (one, other)]
+        assert names[0] == names[1]
