@@ -1,1 +1,1 @@
-"""The rules, pure: nothing here reads a file, a clock or a database; only the standard library and polars are imported."""
+"""The rules, pure: no file, no clock, no database; only the standard library and polars are imported."""

@@ -1,1 +1,1 @@
-"""The pieces of work, one module each: read, call the rules, write. Dagster and the command line call the same functions."""
+"""The pieces of work, one module each: read, call the rules, write. Dagster and the command call the same ones."""

@@ -25,6 +25,7 @@ from csp_pipeline.storage.warehouse import replace_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     import duckdb
 

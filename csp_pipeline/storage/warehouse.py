@@ -86,6 +86,7 @@ def writing(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             _open.pop(home.warehouse, None)
             connection.close()
 
+
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of the catalogue that are missing, and again those of a version with other columns.
 

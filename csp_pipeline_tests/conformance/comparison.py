@@ -110,13 +110,13 @@ def _by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[tuple[Any, ...],
     return grouped
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, str):
         return value.lower().removeprefix("org:")
     return value.normalize() if isinstance(value, Decimal) else value
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def _is_same(a: object, b: object) -> bool:
     if isinstance(a, Decimal | int) and isinstance(b, Decimal | int):
         return abs(Decimal(a) - Decimal(b)) <= TOLERANCE
     return bool(_plain(a) == _plain(b))

@@ -18,7 +18,7 @@ from csp_pipeline.formats.values import (
     parse_truth,
 )
 
-EXACT = st.decimals(min_value=Decimal("-99999999999999999999"), max_value=Decimal("99999999999999999999"), places=18)
+EXACT = st.decimals(min_value=Decimal(-99999999999999999999), max_value=Decimal(99999999999999999999), places=18)
 
 
 @pytest.mark.parametrize(

@@ -48,15 +48,17 @@ def zipped(**members: str) -> bytes:
 def test_a_reconciliation_file_is_staged_with_its_types(case: InboxCase) -> None:
     case.ingest(recon__csv=recon({}))
     (row,) = case.query(
-        "SELECT customer_name, sku_id, subtotal, order_date, charge_end_date, pc_to_bc_exchange_rate_date, product_category, "
+        "SELECT customer_name, sku_id, subtotal, order_date, charge_end_date, pc_to_bc_exchange_rate_date, "
+        "product_category, "
         "source_file, source_row, typeof(subtotal) FROM staged_reconciliation"
     )
     assert row == (
-        "Contoso, Ltd.", "0001", Decimal(231), date(2026, 10, 1), date(2026, 10, 31), None, None, "recon.csv", 1, "DECIMAL(38,18)",
+        "Contoso, Ltd.", "0001", Decimal(231), date(2026, 10, 1), date(2026, 10, 31),
+        None, None, "recon.csv", 1, "DECIMAL(38,18)",
     )  # fmt: skip
 
 
-def test_every_form_of_the_same_file_gives_the_same_rows(case: InboxCase, tmp_path: Path) -> None:
+def test_every_form_of_the_same_file_gives_the_same_rows(tmp_path: Path) -> None:
     rows = [{**USAGE_ROW, "Quantity": str(number)} for number in range(1, 4)]
     text = csv_of(daily_usage.FORMAT, rows)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
@@ -384,7 +386,10 @@ def test_invoice_headers_and_their_amendments_are_headers_of_their_own(case: Inb
         "amendments": [{**header, "id": "G000000002", "documentType": "adjustment_note", "totalCharges": -1.10}],
     }
     case.ingest(invoices__json=json.dumps({"totalCount": 1, "items": [amended]}))
-    rows = "SELECT invoice_number, total_charges, billing_period_start_date, amends_of FROM staged_invoice_headers ORDER BY 1"
+    rows = (
+        "SELECT invoice_number, total_charges, billing_period_start_date, amends_of "
+        "FROM staged_invoice_headers ORDER BY 1"
+    )
     assert case.query(rows) == [
         ("G000000001", Decimal("107661.12"), date(2026, 10, 1), None),
         ("G000000002", Decimal("-1.10"), date(2026, 10, 1), "G000000001"),

@@ -158,7 +158,8 @@ assigned AS (
     SELECT
         line_id,
         group_number
-    FROM left_over WHERE line_position = group_position
+    FROM left_over
+    WHERE line_position = group_position
 )
 
 SELECT

@@ -20,4 +20,4 @@ SELECT
     terms.cost_basis,
     line.unit_cost
 FROM billing.contract_terms AS terms
-INNER JOIN reference.contract_lines AS line ON line.contract_line_id = terms.contract_line_id
+INNER JOIN reference.contract_lines AS line ON terms.contract_line_id = line.contract_line_id

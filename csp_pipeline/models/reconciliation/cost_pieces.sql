@@ -26,11 +26,12 @@ WITH pieces AS (
         line.billing_frequency,
         line.subscription_starts_on
     FROM billing.cost_matches AS matched
-    INNER JOIN cost.invoice_lines AS line ON line.line_id = matched.line_id AND NOT line.is_estimate
+    INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id AND NOT line.is_estimate
     LEFT JOIN cost.line_allocations AS part
-        ON line.product_family = 'azure_plan'
-        AND part.line_id = matched.line_id
-        AND part.entitlement_id IS NOT DISTINCT FROM matched.entitlement_id
+        ON
+            line.product_family = 'azure_plan'
+            AND matched.line_id = part.line_id
+            AND part.entitlement_id IS NOT DISTINCT FROM matched.entitlement_id
 )
 
 SELECT
