@@ -91,16 +91,29 @@ ORDER BY currency
 """
 
 _FILES = """
+WITH set_aside AS (
+    SELECT
+        file_sha256,
+        arg_min(
+            concat('row ', source_row, ', ', column_name, ' = ', chr(39), value, chr(39), ' (', reason, ')'),
+            (source_row, column_name)
+        ) AS first_quarantined
+    FROM meta.quarantine
+    GROUP BY file_sha256
+)
+
 SELECT
-    source_file,
-    kind,
-    status,
-    rows_total,
-    rows_staged,
-    rows_quarantined,
-    message
-FROM meta.files
-ORDER BY status = 'staged', source_file
+    files.source_file,
+    files.kind,
+    files.status,
+    files.rows_total,
+    files.rows_staged,
+    files.rows_quarantined,
+    files.message,
+    set_aside.first_quarantined
+FROM meta.files AS files
+LEFT JOIN set_aside ON files.file_sha256 = set_aside.file_sha256
+ORDER BY files.status = 'staged', files.source_file
 """
 
 _QUARANTINE = """
@@ -215,8 +228,7 @@ def _reasons(
 ) -> list[str]:
     """Why a person is needed, one sentence each: invoices, differences, files, terms; the largest amount first."""
     reasons = [
-        f"Invoice {row['invoice_number']} is {row['proof_state']}: "
-        f"{_amount(row['unexplained_amount'])} {row['currency']} unexplained."
+        f"Invoice {row['invoice_number']} is {row['proof_state']}: {_unproven(row)}."
         for row in sorted(invoices, key=lambda row: -abs(row["unexplained_amount"] or 0))
         if row["proof_state"] != "proven"
     ]
@@ -232,7 +244,8 @@ def _reasons(
         if row["rows_without_rate"]
     ]
     reasons += [
-        f"{row['rows_quarantined']} of {row['rows_total']} rows of {row['source_file']} could not be read."
+        f"{row['source_file']}: {row['rows_quarantined']} of {row['rows_total']} rows could not be read, the first is "
+        f"{row['first_quarantined']}; have the file corrected and put it in the inbox again."
         for row in files
         if row["rows_quarantined"]
     ]
@@ -241,6 +254,13 @@ def _reasons(
     ]
     refused = [row["message"] for row in notices if row["severity"] == "refused"]
     return reasons + [f"Commercial terms: {message}" for message in refused]
+
+
+def _unproven(row: Row) -> str:
+    """What keeps an invoice from being proven."""
+    unexplained = f"{_amount(row['unexplained_amount'])} {row['currency']} unexplained"
+    is_incomplete = row["proof_state"] == "incomplete"
+    return f"rows of it are in quarantine; {unexplained} without them" if is_incomplete else unexplained
 
 
 def _amount(value: Decimal | None) -> str:

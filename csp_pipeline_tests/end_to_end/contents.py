@@ -54,9 +54,7 @@ def contents(
     return found
 
 
-def published(
-    home: Path, *, without_tables: Collection[str] = LOGS, without_columns: Collection[str] = ()
-) -> Contents:
+def published(home: Path, *, without_tables: Collection[str] = LOGS, without_columns: Collection[str] = ()) -> Contents:
     """The contents of a home's published copy."""
     with duckdb.connect(str(home / "published" / "csp.duckdb"), read_only=True) as connection:
         return contents(connection, without_tables=without_tables, without_columns=without_columns)

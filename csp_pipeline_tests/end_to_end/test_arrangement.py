@@ -54,7 +54,7 @@ def _taken_in(home: Path, *, with_places: bool = False) -> Contents:
 def test_the_order_of_rows_and_files_does_not_matter_nor_whether_invoices_share_a_file(
     seed: int, *, is_joined: bool, doubled: ProviderFiles, plain: Contents
 ) -> None:
-    drawn = Random(seed)  # noqa: S311  (not for secrets)
+    drawn = Random(seed)
     documents: dict[Document, list[Row]] = {}
     for (kind, number), rows in doubled.documents.items():
         documents.setdefault((kind, "all" if is_joined else number), []).extend(rows)

@@ -79,9 +79,7 @@ def _put_bad_files(files: ProviderFiles, home: Path) -> None:
 def _add_bad_terms(commercial: Path) -> None:
     """An account without tenants, a contract line that ends before it starts, and an optional table that is missing."""
     _append(commercial / "accounts.csv", account_id="A-9999", name="Without tenants")
-    _append(
-        commercial / "contract_lines.csv", contract_line_id="CL-9999", starts_on="2026-08-01", ends_on="2026-07-01"
-    )
+    _append(commercial / "contract_lines.csv", contract_line_id="CL-9999", starts_on="2026-08-01", ends_on="2026-07-01")
     (commercial / "price_tiers.csv").unlink()
 
 
@@ -119,11 +117,12 @@ def test_rows_that_cannot_be_used_are_told_with_file_row_column_value_and_reason
 
 
 def test_every_quarantined_row_is_listed(bad: Finished) -> None:
-    assert [(row["source_file"], row["source_row"], row["column_name"], row["value"]) for row in bad.summary["quarantine"]] == [
+    names = ("source_file", "source_row", "column_name", "value")
+    assert [tuple(row[name] for name in names) for row in bad.summary["quarantine"]] == [
         ("two_currencies.csv", 3, "Currency", "USD"),
         ("unreadable.csv", 2, "Subtotal", "twelve"),
         ("unreadable.csv", 3, "Total", "1O.5"),
-    ]  # fmt: skip
+    ]
 
 
 def test_rows_in_are_rows_staged_and_rows_quarantined(bad: Finished) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -95,14 +95,15 @@ def test_rows_published_are_the_rows_received(done: Finished, warehouse: duckdb.
 
 
 def _is_like(found: object, planted: object) -> bool:
-    return found == planted or (isinstance(found, str) and isinstance(planted, str) and found.lower() == planted.lower())
+    """Ids are the same in any case."""
+    return str(found).lower() == str(planted).lower()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: str | int | None) -> object:
     """Amounts as numbers, whatever zeros they end in; words as they are."""
     try:
-        return Decimal(value)
-    except (ArithmeticError, TypeError):
+        return value if value is None else Decimal(value)
+    except InvalidOperation:
         return value
 
 
