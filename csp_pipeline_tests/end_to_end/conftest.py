@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,12 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 @dataclass(frozen=True)
 class Finished:
-    """A home after a run that others only look at or copy, with what the command said."""
+    """A home after a run that others only look at or copy, with what the command said and how long it took."""
 
     home: Path
     exit_code: int
     summary: dict[str, Any]
+    seconds: float
 
     @property
     def expected(self) -> dict[str, Any]:
@@ -36,9 +38,14 @@ class Finished:
 
 def run_and_keep(home: Path, *arguments: str) -> None:
     """Run the command and keep what it said beside the home."""
+    started = time.monotonic()
     ran = csp_pipeline(home, *arguments)
     assert ran.stdout, ran.stderr
-    said = {"exit_code": ran.returncode, "summary": json.loads(ran.stdout)}
+    said = {
+        "exit_code": ran.returncode,
+        "summary": json.loads(ran.stdout),
+        "seconds": time.monotonic() - started,
+    }
     (home.parent / "said.json").write_text(json.dumps(said), "utf-8")
 
 

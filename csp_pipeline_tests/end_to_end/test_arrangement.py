@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from csp_pipeline_tests.end_to_end.conftest import Once
 
 few = settings(max_examples=2, deadline=None, derandomize=True)
+one_more = settings(few, max_examples=1)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def _taken_in(home: Path, *, with_places: bool = False) -> Contents:
         )
 
 
-@few
+@one_more
 @example(seed=1, is_joined=True)
 @given(seed=st.integers(0, 2**16), is_joined=st.booleans())
 def test_the_order_of_rows_and_files_does_not_matter_nor_whether_invoices_share_a_file(
@@ -79,7 +80,7 @@ def test_splitting_a_file_changes_nothing_but_the_names_and_rows_of_files(
         assert differing(plain, _taken_in(home)) == []
 
 
-@few
+@one_more
 @example(packings=PACKINGS[3:] + PACKINGS[:3])
 @given(packings=st.permutations(PACKINGS))
 def test_packing_and_spelling_do_not_matter(packings: Sequence[str], doubled: ProviderFiles, plain: Contents) -> None:
