@@ -22,7 +22,9 @@ def finish_cost_plus(done: Finished, contract: Contract, books: Books) -> None:
     """Cost-plus: what the month's cost says, unrounded, beside the line that was charged."""
     row = done.row
     month = row.key.service_month
-    factor = (1 + Fraction(contract.markup_percent) / 100) * (1 - Fraction(contract.discount_percent) / 100)
+    factor = (1 + Fraction(contract.markup_percent) / 100) * contract.left_after_discount(
+        max(first_day_of(month), contract.starts_on)
+    )
     expected, moved, is_complete = Fraction(0), Fraction(0), True
     for piece, amount in row.pieces:
         base = Fraction(amount)

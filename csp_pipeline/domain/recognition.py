@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import first_day_of, month_of, shift_month
+from csp_pipeline.domain.proration import EXACT
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,14 +21,14 @@ UNITS_PER_ONE = 10**10
 
 def to_units(amount: Decimal) -> tuple[int, Decimal]:
     """Split an amount into whole units of 1E-10 and the rest below a unit (same sign, usually 0)."""
-    scaled = amount.scaleb(10)
+    scaled = EXACT.scaleb(amount, 10)
     units = int(scaled)
-    return units, (scaled - units).scaleb(-10)
+    return units, EXACT.scaleb(EXACT.subtract(scaled, Decimal(units)), -10)
 
 
 def from_units(units: int) -> Decimal:
     """Turn whole units of 1E-10 into a Decimal with 10 decimals, exactly."""
-    return Decimal(units).scaleb(-10)
+    return EXACT.scaleb(Decimal(units), -10)
 
 
 def first_days_units(units: int, days: int, first_days: int) -> int:
@@ -80,5 +81,5 @@ def by_month(amount: Decimal, start: date, end: date) -> dict[str, Decimal]:
         following = shift_month(month, 1)
         months[month] = from_units(units_between(units, start, end, first_day_of(month), first_day_of(following)))
         month = following
-    months[month_of(start)] += rest
+    months[month_of(start)] = EXACT.add(months[month_of(start)], rest)
     return months

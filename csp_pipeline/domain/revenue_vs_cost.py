@@ -89,11 +89,16 @@ class Contract:
     cost_source: str
     cost_basis: str
     unit_cost: Decimal | None
+    discount_ends_on: date | None = None
 
-    @property
-    def selling_price(self) -> Fraction:
-        """The agreed price of one unit per month, after the percentage discount."""
-        return Fraction(self.unit_price) * (1 - Fraction(self.discount_percent) / 100) / self.months
+    def left_after_discount(self, start: date) -> Fraction:
+        """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
+        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
+        return Fraction(1) if is_over else 1 - Fraction(self.discount_percent) / 100
+
+    def monthly_price(self, start: date) -> Fraction:
+        """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day."""
+        return Fraction(self.unit_price) * self.left_after_discount(start) / self.months
 
     @property
     def is_own(self) -> bool:
@@ -159,11 +164,15 @@ class Row:
         return sum((amount for _, amount in self.revenues), Decimal(0))
 
     def originals(self) -> dict[str, Decimal]:
-        """Recognised cost by cost currency, the currency with the largest amount first."""
+        """Recognised cost by cost currency; the currency with the largest amount, converted, comes first."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for piece, amount in self.pieces:
             sums[piece.currency] += amount
-        return dict(sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0])))
+
+        def weight(currency: str) -> tuple[Fraction, str]:
+            return -abs(self.converted.get(currency) or Fraction(0)), currency
+
+        return {currency: sums[currency] for currency in sorted(sums, key=weight)}
 
 
 def collect_rows(
@@ -321,7 +330,7 @@ def expected_units(piece: CostPiece, contract: Contract) -> int:
     """The revenue one provider line should meet over its whole period, in units of 1E-10."""
     cycle = piece.cycle
     days = (piece.end - piece.start).days + 1
-    price = contract.selling_price * (cycle.months or contract.months)
+    price = contract.monthly_price(piece.start) * (cycle.months or contract.months)
     return fraction_units(Fraction(piece.quantity) * price * days / cycle.days)
 
 

@@ -151,7 +151,7 @@ def _provider_line(piece: CostPiece, contract: Contract) -> ProviderLine:
         end=max(piece.end, piece.start),
         quantity=piece.quantity,
         expected_units=expected_units(piece, contract),
-        daily_price=contract.selling_price * (cycle.months or contract.months) / cycle.days,
+        daily_price=contract.monthly_price(piece.start) * (cycle.months or contract.months) / cycle.days,
         subscription_starts_on=piece.subscription_starts_on,
         cycle_start=cycle.start,
     )

@@ -103,6 +103,17 @@ CREATE OR REPLACE TEMP MACRO product_differs(net, amount, rate_units18) AS
 CREATE OR REPLACE TEMP MACRO text_found(whole, part) AS
     CASE WHEN coalesce(part, '') <> '' AND contains(whole, part) THEN length(part) ELSE 0 END;
 
+-- First and last day of a provider line's service: the start of the charge, else the order, else the document's month; a
+-- charge without a start, or that ends before it, is one day.
+CREATE OR REPLACE TEMP MACRO service_starts_on(charge_start_on, order_on, billing_month) AS
+    coalesce(charge_start_on, order_on, CAST(billing_month || '-01' AS DATE));
+
+CREATE OR REPLACE TEMP MACRO service_ends_on(charge_start_on, charge_end_on, order_on, billing_month) AS
+    CASE
+        WHEN charge_end_on > charge_start_on THEN charge_end_on
+        ELSE service_starts_on(charge_start_on, order_on, billing_month)
+    END;
+
 -- Whether a product is the Azure plan.
 CREATE OR REPLACE TEMP MACRO is_azure_plan(product_id, product_name) AS
     coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE) OR coalesce(lower(product_name) LIKE 'azure plan%', FALSE);

@@ -129,18 +129,57 @@ def draft_invoices(con: duckdb.DuckDBPyConnection, settings: Settings, months: S
     notices: list[BillingNotice] = []
     documents: list[Document] = []
     if start is not None and months:
-        _fill_cycles(con, start, max(months))
+        _fill_cycles(con, start, max([*months, *_drafted(con)]))
         if not missing:
             documents = _draft(con, start, sorted(months), notices)
-    _write(
-        con, "notices", ((n.account_id, n.contract_line_id, n.billing_month, n.severity, n.message) for n in notices)
-    )
+    notices += _untaxed(documents)
+    _write_notices(con, notices, months)
     invoices, lines = {}, {}
     for month in sorted(set(months)):
         drafted = [document for document in documents if document.billing_month == month]
         invoices[month] = _write(con, "invoices", map(_invoice_row, drafted), month)
         lines[month] = _write(con, "invoice_lines", _line_rows(drafted), month)
     return DraftReport(invoices, lines, start, missing, tuple(notices))
+
+
+def _drafted(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The months with drafts."""
+    return [month for (month,) in con.execute("SELECT DISTINCT billing_month FROM billing.invoices").fetchall()]
+
+
+def _untaxed(documents: Iterable[Document]) -> list[BillingNotice]:
+    """Say where an account has a tax rate that does not reach a line: no tax is charged on it."""
+    found: dict[tuple[str, str, str], BillingNotice] = {}
+    for document in documents:
+        for line, percent in zip(document.lines, document.tax_percents, strict=True):
+            if percent is None and line.tax_rate_id is not None:
+                category = line.tax_category or "without category"
+                message = (
+                    f"Account {document.account_id}: tax rate {line.tax_rate_id} has no percentage for {category} at "
+                    f"the end of {document.billing_month}: no tax is charged on it; add a row to tax_rates."
+                )
+                key = (document.account_id, document.billing_month, category)
+                found.setdefault(
+                    key,
+                    BillingNotice(
+                        document.account_id, line.contract_line_id, document.billing_month, "refused", message
+                    ),
+                )
+    return list(found.values())
+
+
+def _write_notices(con: duckdb.DuckDBPyConnection, notices: Sequence[BillingNotice], months: Sequence[str]) -> None:
+    """Replace the notices of some months and those of no month; the notices of other months stay."""
+    kept = con.execute(
+        """
+        SELECT account_id, contract_line_id, billing_month, severity, message
+        FROM billing.notices
+        WHERE billing_month IS NOT NULL AND NOT list_contains($months, billing_month)
+        """,
+        {"months": list(months)},
+    ).fetchall()
+    made = [(n.account_id, n.contract_line_id, n.billing_month, n.severity, n.message) for n in notices]
+    _write(con, "notices", [*kept, *made])
 
 
 def _fill(con: duckdb.DuckDBPyConnection, name: str) -> int:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of, month_of
+from csp_pipeline.domain.difference_facts import fraction_units
 from csp_pipeline.domain.explanations import explain
 from csp_pipeline.domain.money import divide_half_away
+from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.recognition import from_units
 from csp_pipeline.domain.reconciled import finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
@@ -68,6 +71,11 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequen
     Returns:
         The months and the numbers of rows.
     """
+    with localcontext(EXACT):
+        return _reconcile(con, settings, months)
+
+
+def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> ReconciliationReport:
     known = con.execute("SELECT min(billing_month), max(billing_month) FROM billing.invoices").fetchone() or (
         None,
         None,
@@ -88,7 +96,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequen
     written = sorted(wanted | {row["service_month"] for row in rows} | _outside(con, first_drafted, drafted_through))
     _write(con, REVENUE_VS_COST, rows, written)
     _write(con, DIFFERENCES, differences, written)
-    _write_sync_health(con, max(months))
+    _write_sync_health(con, drafted_through)
     return ReconciliationReport(tuple(written), len(rows), len(differences))
 
 
@@ -242,7 +250,9 @@ def _cost_billed(done: Finished) -> Decimal | None:
     )
     if not total:
         return Decimal(0)
-    return None if rate is None or done.cost is None else total * _decimal(rate.value.numerator, rate.value.denominator)
+    if rate is None or done.cost is None:
+        return None
+    return from_units(fraction_units(Fraction(total) * rate.value))
 
 
 def _write(con: duckdb.DuckDBPyConnection, key: str, rows: Iterable[Mapping[str, Any]], months: list[str]) -> None:

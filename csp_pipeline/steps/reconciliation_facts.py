@@ -149,7 +149,7 @@ def _cycles(con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract]) -> d
     for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
         contract = contracts.get(contract_line_id)
         if contract is not None:
-            price = contract.selling_price * contract.months / full_days if full_days else Fraction(0)
+            price = contract.monthly_price(start) * contract.months / full_days if full_days else Fraction(0)
             cycles[contract_line_id].append(OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price))
     return cycles
 

@@ -132,7 +132,7 @@ def test_part_timing_and_part_mismatch_are_told_apart() -> None:
 
 
 def test_a_cycle_from_the_17th_against_calendar_months_is_proration() -> None:
-    """September: 16 days at 10/31 of a day's price and 14 at 10/30: 300 x 16/31 + 300 x 14/30 = 294.8387; 300 is charged."""
+    """September: 16 days at 10/31 of a day's price and 14 at 10/30: 300 x 16/31 + 300 x 14/30 = 294.8387."""
     provider = [
         provider_line(date(2026, 8, 17), date(2026, 9, 16), 10, 31),
         provider_line(date(2026, 9, 17), date(2026, 10, 16), 10, 30),

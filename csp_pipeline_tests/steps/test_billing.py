@@ -402,3 +402,14 @@ def test_a_quantity_that_nobody_knows_is_told(tmp_path: Path) -> None:
             "Contract line L1: no quantity of subscription s9 is known, so nothing is charged."
         ]
         assert case.con.execute("SELECT count(*) FROM billing.notices").fetchone() == (1,)
+
+
+def test_a_tax_rate_that_no_longer_holds_is_named_and_not_silently_zero(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("accounts", "account_id,name,currency,tax_rate_id", "A1,Contoso,EUR,DE")
+        case.terms("tax_rates", "tax_rate_id,tax_category,rate_percent,valid_from,valid_to", "DE,,19,,2025-12-31")
+        case.terms("contract_lines", LINES, "L1,A1,,,,,,flat,100,EUR,,,,arrears,,,2026-01-01,,own")
+        case.draft("2026-01")
+        found = case.con.execute("SELECT billing_month, severity, message FROM billing.notices").fetchall()
+        assert [(month, severity) for month, severity, _ in found] == [("2026-01", "refused")]
+        assert "tax rate DE has no percentage" in found[0][2]

@@ -22,8 +22,8 @@ pieces AS (
         id_key(line.sku_id) AS sku_key,
         id_key(matched.entitlement_id) AS entitlement_key,
         coalesce(part.billed_amount, line.subtotal_amount) AS amount,
-        coalesce(line.charge_start_on, line.order_on, cast(line.billing_month || '-01' AS DATE)) AS start_on,
-        greatest(coalesce(CASE WHEN line.charge_start_on IS NOT NULL THEN line.charge_end_on END, start_on), start_on) AS end_on
+        service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS start_on,
+        service_ends_on(line.charge_start_on, line.charge_end_on, line.order_on, line.billing_month) AS end_on
     FROM billing.cost_matches AS matched
     INNER JOIN billing.contract_terms AS terms
         ON matched.contract_line_id = terms.contract_line_id AND terms.pricing_model = 'cost_plus'

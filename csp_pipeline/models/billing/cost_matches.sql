@@ -48,7 +48,7 @@ pieces AS (
         coalesce(id_key(line.subscription_id), '') AS subscription_key,
         coalesce(id_key(line.product_id), '') AS product_key,
         coalesce(id_key(line.sku_id), '') AS sku_key,
-        coalesce(line.charge_start_on, line.order_on, cast(line.billing_month || '-01' AS DATE)) AS charge_start_on
+        service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS charge_start_on
     FROM cost.invoice_lines AS line
     LEFT JOIN part ON line.line_id = part.line_id
 ),

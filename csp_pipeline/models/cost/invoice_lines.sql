@@ -67,7 +67,7 @@ staged AS (
 numbered AS (
     SELECT
         *,
-        row_number() OVER (PARTITION BY content ORDER BY source_file, source_row) AS ordinal,
+        row_number() OVER (PARTITION BY content ORDER BY source_file, file_sha256, source_row) AS ordinal,
         regexp_extract(
             list_filter(adjustments, LAMBDA entry: contains(lower(entry), 'partner earned credit'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
         ) AS pec_text

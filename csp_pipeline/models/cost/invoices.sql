@@ -27,6 +27,16 @@ files AS (
     GROUP BY number_key
 ),
 
+-- when a document was first seen in the versions that count: the last resort for its month
+scans AS (
+    SELECT
+        upper(trim(invoice_number)) AS number_key,
+        strftime(min(scanned_at), '%Y-%m') AS scan_month
+    FROM meta.file_invoices
+    WHERE is_current AND kind IN ('reconciliation', 'daily_usage', 'invoice_headers')
+    GROUP BY number_key
+),
+
 headers AS (
     SELECT
         *,
@@ -51,7 +61,10 @@ SELECT
     coalesce(headers.invoice_number, files.invoice_number) AS invoice_number,
     headers.document_type,
     coalesce(
-        strftime(headers.billing_period_start_date, '%Y-%m'), files.lines_month, strftime(headers.invoice_date, '%Y-%m')
+        strftime(headers.billing_period_start_date, '%Y-%m'),
+        files.lines_month,
+        strftime(headers.invoice_date, '%Y-%m'),
+        scans.scan_month
     ) AS billing_month,
     headers.invoice_date AS issued_on,
     headers.due_date AS due_on,
@@ -74,4 +87,5 @@ SELECT
     files.invoice_number IS NOT NULL AS has_files
 FROM headers
 FULL JOIN files ON headers.number_key = files.number_key
+LEFT JOIN scans ON scans.number_key = coalesce(headers.number_key, files.number_key)
 LEFT JOIN amendments ON amendments.number_key = coalesce(headers.number_key, files.number_key)

@@ -18,6 +18,7 @@ SELECT
     terms.ends_on,
     coalesce(line.cost_source, 'provider') AS cost_source,
     terms.cost_basis,
-    line.unit_cost
+    line.unit_cost,
+    terms.discount_ends_on
 FROM billing.contract_terms AS terms
 INNER JOIN reference.contract_lines AS line ON terms.contract_line_id = line.contract_line_id
