@@ -51,9 +51,26 @@ def _in_a_sentence(command: Callable[Arguments, int]) -> Callable[Arguments, Non
         except CspError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(FAILED) from error
+        except _failures_outside() as error:
+            typer.echo(_one_sentence(error), err=True)
+            raise typer.Exit(FAILED) from error
         raise typer.Exit(code)
 
     return wrapped
+
+
+def _failures_outside() -> tuple[type[Exception], ...]:
+    """What can go wrong outside the program: files and folders, the lock (a TimeoutError), databases."""
+    import duckdb  # noqa: PLC0415  (not needed by a command that succeeds)
+
+    return OSError, duckdb.Error
+
+
+def _one_sentence(error: Exception) -> str:
+    """What went wrong outside the program, without the lines that are for its authors."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}."
+    return f"The work stopped: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
 
 def _settings(**overrides: object) -> Settings:
@@ -263,9 +280,10 @@ def ui(
 ) -> int:
     """Open the Dagster UI, with its daemon, on the same data."""
     from csp_pipeline.orchestration.instance import WORKSPACE, dagster_home, open_instance  # noqa: PLC0415
+    from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
     home = _settings().home.create()
-    with open_instance(home):
+    with exclusive(home), open_instance(home):  # a run may be making Dagster's databases at this moment
         environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(home))}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]
     typer.echo(f"http://{host}:{port}")

@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON
+from csp_pipeline.steps.run import is_known, known_months
+
 if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, Any]
-
-NEEDS_A_PERSON = (
-    "unmapped_customer",
-    "unbilled_cost",
-    "revenue_without_cost",
-    "contract_expired",
-    "quantity_mismatch",
-    "unexplained",
-)
 
 _INVOICES = """
 SELECT
@@ -70,6 +64,7 @@ SELECT
     sum(amount) AS amount,
     sum(quantity) AS quantity,
     count(*) FILTER (WHERE list_contains($starred, cause) AND resolution IS DISTINCT FROM 'accepted') AS needs_a_person,
+    sum(amount) FILTER (WHERE resolution IS DISTINCT FROM 'accepted') AS not_accepted_amount,
     arg_max(explanation, abs(amount)) AS largest
 FROM reconciliation.differences
 GROUP BY cause, currency
@@ -194,7 +189,7 @@ def read_summary(home: Home, month: str | None) -> Summary:
         month: the month whose revenue, cost and differences are shown beside the totals over all months.
     """
     with duckdb.connect(str(home.published), read_only=True) as connection:
-        ask = _Questions(connection, {"month": month, "starred": list(NEEDS_A_PERSON)})
+        ask = _Questions(connection, {"month": month, "starred": sorted(NEEDS_A_PERSON)})
         invoices, causes, files = ask(_INVOICES), ask(_CAUSES), ask(_FILES)
         notices, totals = ask(_NOTICES), ask(_TOTALS)
         return Summary(
@@ -232,9 +227,10 @@ def _reasons(
         for row in sorted(invoices, key=lambda row: -abs(row["unexplained_amount"] or 0))
         if row["proof_state"] != "proven"
     ]
+    reasons += [_misdated(row) for row in invoices if not is_known(row["billing_month"])]
     reasons += [
         f"{row['needs_a_person']} differences of cause {row['cause']}, "
-        f"{_amount(row['amount'])} {row['currency']} in all."
+        f"{_amount(row['not_accepted_amount'])} {row['currency']} in all."
         for row in causes
         if row["needs_a_person"]
     ]
@@ -254,6 +250,14 @@ def _reasons(
     ]
     refused = [row["message"] for row in notices if row["severity"] == "refused"]
     return reasons + [f"Commercial terms: {message}" for message in refused]
+
+
+def _misdated(row: Row) -> str:
+    first, last = known_months()
+    return (
+        f"Invoice {row['invoice_number']} is of {row['billing_month']}, outside {first} to {last}: its cost is in the "
+        "books, but no draft was made for that month; have its dates corrected and put the files in the inbox again."
+    )
 
 
 def _unproven(row: Row) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from csp_pipeline.cli import app
@@ -17,6 +21,7 @@ from csp_pipeline.steps.publish import publish
 from csp_pipeline.storage.warehouse import exclusive, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from csp_pipeline.settings import Settings
@@ -40,6 +45,35 @@ def test_an_error_is_one_sentence_and_the_exit_code_of_the_contract(
     assert result.exit_code == code
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["run"], env={"CSP_HOME": str(tmp_path / "file"), "CSP_SOURCE": "inbox"})
+    assert result.exit_code == 1
+    assert re.fullmatch(r"\S*file\S* cannot be used: .*\.\n", result.stderr)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["generate", "--out", str(tmp_path / "file" / "x")])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "cannot be used" in result.stderr
+
+
+def test_the_ui_waits_for_the_run_that_may_be_making_its_databases(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = []
+
+    @contextmanager
+    def open_instance(home: Home) -> Iterator[None]:
+        held.append(FileLock(home.lock, is_singleton=True).is_locked)
+        yield
+
+    monkeypatch.setattr("csp_pipeline.orchestration.instance.open_instance", open_instance)
+    monkeypatch.setattr("csp_pipeline.cli.subprocess.run", lambda *_, **__: subprocess.CompletedProcess([], 0))
+    result = CliRunner().invoke(app, ["ui"], env={"CSP_HOME": str(home.root)})
+    assert (result.exit_code, held) == (0, [True])
+    assert not FileLock(home.lock, is_singleton=True).is_locked
 
 
 def test_a_secret_that_cannot_be_used_is_not_repeated(tmp_path: Path) -> None:
@@ -121,6 +155,22 @@ def test_a_starred_cause_needs_a_person_until_it_is_accepted(
     _insert(home, "reconciliation.differences", PARTS + f"'{cause}' AS cause, -5 AS amount, {resolution} AS resolution")
     publish(settings)
     assert read_summary(home, "2026-03").exit_code == code
+
+
+def test_what_was_accepted_is_in_neither_the_count_nor_the_sum_of_a_reason(settings: Settings, home: Home) -> None:
+    _insert(home, "reconciliation.revenue_vs_cost", ROW + "-12 AS difference_amount")
+    for amount, resolution in ((-5, "NULL"), (-7, "'accepted'")):
+        decided = f"'unbilled_cost' AS cause, {amount} AS amount, {resolution} AS resolution"
+        _insert(home, "reconciliation.differences", PARTS + decided)
+    publish(settings)
+    assert read_summary(home, "2026-03").reasons == ["1 differences of cause unbilled_cost, -5 EUR in all."]
+
+
+def test_a_document_with_a_wrong_date_needs_a_person(settings: Settings, home: Home) -> None:
+    _insert(home, "cost.invoice_proof", PROOF.replace("2026-03", "2099-01") + "'proven' AS proof_state")
+    publish(settings)
+    (reason,) = read_summary(home, "2026-03").reasons
+    assert reason.startswith("Invoice G1 is of 2099-01, outside 2019-01 to ")
 
 
 def test_an_empty_warehouse_needs_nobody(settings: Settings, home: Home) -> None:

@@ -73,7 +73,8 @@ class WireFormat:
         title: what a person calls it.
         signature: each entry is a set of spellings of which at least one must be present.
         flatten: turns one JSON record and the collection around it into rows by staging name; None for flat records.
-        invoice, currency, amount, tax, total, start: staging names of the columns that carry these, where there are.
+        invoice, currency, amount, tax, total: staging names of the columns that carry these, where there are.
+        dates: staging names of the columns that tell the month of a row; the first with a value does.
     """
 
     kind: str
@@ -86,7 +87,7 @@ class WireFormat:
     amount: str | None = None
     tax: str | None = None
     total: str | None = None
-    start: str | None = None
+    dates: tuple[str, ...] = ()
     prices: tuple[str, ...] = field(default=())
 
     @cached_property

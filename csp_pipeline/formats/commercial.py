@@ -9,26 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from csp_pipeline.domain.difference_facts import ORDER
+
 CellKind = Literal["text", "decimal", "integer", "date", "timestamp", "boolean", "month", "currency"]
 
 PRICING_MODELS = ("per_unit", "flat", "cost_plus", "graduated", "volume", "package")
-CAUSES = (
-    "unmapped_customer",
-    "own_service",
-    "replaced_subscription",
-    "credit",
-    "timing",
-    "period",
-    "price_version",
-    "proration",
-    "fx_rate",
-    "rounding",
-    "unbilled_cost",
-    "revenue_without_cost",
-    "contract_expired",
-    "quantity_mismatch",
-    "unexplained",
-)
+CAUSES = ("own_service", *ORDER)
 
 
 @dataclass(frozen=True)

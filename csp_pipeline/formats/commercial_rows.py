@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.errors import InputFileError
 
 if TYPE_CHECKING:
@@ -200,9 +201,9 @@ def _decimal(value: str | None) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number) >= _TOO_LARGE:
+    if not number.is_finite() or number.copy_abs() >= _TOO_LARGE:
         return None
-    exact = number.quantize(_LAST_DIGIT)
+    exact = number.quantize(_LAST_DIGIT, context=EXACT)
     return exact if exact == number else None
 
 

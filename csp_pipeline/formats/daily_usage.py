@@ -22,7 +22,7 @@ FORMAT = WireFormat(
     invoice="invoice_number",
     currency="billing_currency",
     amount="billing_pre_tax_total",
-    start="charge_start_date",
+    dates=("charge_start_date", "usage_date"),
     prices=("unit_price", "effective_unit_price"),
     columns=(
         identifier("partner_id", "PartnerId"),

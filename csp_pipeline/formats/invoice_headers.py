@@ -63,7 +63,7 @@ FORMAT = WireFormat(
     currency="currency_code",
     amount="total_charges",
     tax="tax_total",
-    start="billing_period_start_date",
+    dates=("billing_period_start_date",),
     flatten=flatten,
     columns=_COLUMNS,
 )

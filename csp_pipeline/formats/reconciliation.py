@@ -26,7 +26,7 @@ FORMAT = WireFormat(
     amount="subtotal",
     tax="tax_total",
     total="total",
-    start="charge_start_date",
+    dates=("charge_start_date", "order_date"),
     prices=("unit_price", "effective_unit_price"),
     columns=(
         identifier("partner_id", "PartnerId"),

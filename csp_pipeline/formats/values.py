@@ -46,8 +46,9 @@ def parse_decimal(text: str, shift: int = 0) -> tuple[Decimal, bool]:
     if not _NUMBER.fullmatch(plain):
         raise UnreadableError("expected a number like 1234.56")
     value = Decimal(plain).scaleb(shift, _EXACT)
-    kept = value.quantize(_LAST_DIGIT, ROUND_HALF_UP, _EXACT)
-    if abs(kept) >= _LIMIT:
+    is_huge = value and value.adjusted() > _LIMIT.adjusted()
+    kept = _LIMIT if is_huge else value.quantize(_LAST_DIGIT, ROUND_HALF_UP, _EXACT)
+    if kept.copy_abs() >= _LIMIT:
         raise UnreadableError("expected at most 20 digits before the decimal point")
     return kept, kept != value
 

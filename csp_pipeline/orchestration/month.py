@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from csp_pipeline.errors import CspError
+from csp_pipeline.domain.calendar import month_of
+from csp_pipeline.errors import UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
-from csp_pipeline.orchestration.partitions import MONTHS, range_tags, register_currencies
+from csp_pipeline.orchestration.partitions import range_tags, register_currencies
 from csp_pipeline.steps import run as work
+from csp_pipeline.steps.cost import build_cost_partition
 from csp_pipeline.steps.publish import audit
+from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import exclusive, writing
 
 if TYPE_CHECKING:
@@ -80,11 +83,13 @@ def run_month(
         take_files: whether to look into the inbox first; a rebuild works from what was landed.
 
     Raises:
+        UsageError: the month asked for, or the start of billing, is not one that can be worked on.
         IdentityBrokenError: an identity of the books does not hold; nothing was published.
         CspError: the work could not be done; nothing was published.
     """
     from csp_pipeline.definitions import build_definitions  # noqa: PLC0415  (imports the jobs, which import this)
 
+    _refuse_unknown_months(settings, month)
     home = settings.home.create()
     with exclusive(home, on_wait=on_progress), open_instance(home) as instance:
         close_abandoned_runs(instance)
@@ -93,8 +98,7 @@ def run_month(
         if take_files:
             _take_files(state)
         with writing(home):  # kept open for the stages between; publishing copies the closed file
-            found = _prepare(state)
-            chosen = month or found
+            chosen = _prepare(state, month)
             _cost(state)
             _drafts_and_reconciliation(state, chosen)
         _publish(state)
@@ -106,8 +110,8 @@ def _take_files(state: _Month) -> None:
     state.execute(jobs.INGEST)
 
 
-def _prepare(state: _Month) -> str | None:
-    """Terms, customers and provider invoices; returns the latest month with provider documents."""
+def _prepare(state: _Month, month: str | None) -> str | None:
+    """Terms, customers and provider invoices; returns the month asked for, or the latest with provider documents."""
     with writing(state.settings.home) as connection:
         prints = work.prepare_fingerprints(connection, state.settings)
         steps = [step for step, found in prints.items() if work.changed(connection, step, {"": found})]
@@ -119,25 +123,44 @@ def _prepare(state: _Month) -> str | None:
     with writing(state.settings.home) as connection:
         for step in steps:
             work.record(connection, step, {"": prints[step]})
-        return work.latest_month(connection)
+        first = work.first_month(connection)
+        if month and first and month < first:
+            raise UsageError(f"--month {month} is before {first}, the month of the first provider document.")
+        return month or work.latest_month(connection)
 
 
 def _cost(state: _Month) -> None:
     with writing(state.settings.home) as connection:
-        prints = work.cost_fingerprints(connection, state.settings)
+        prints = work.cost_fingerprints(connection)
         by_currency: dict[str, list[str]] = defaultdict(list)
         for partition in work.changed(connection, work.COST, prints):
             month, currency = partition.split("|")
             by_currency[currency].append(month)
     register_currencies(state.instance, by_currency)
     for currency, months in sorted(by_currency.items()):
-        for span in work.consecutive(months):
+        for span in _spans(months):
             state.tell(f"Computing and proving cost in {currency}, {_in_words(span)}.")
-            _refuse_unknown_months(span)
-            state.execute(jobs.COST, tags=range_tags(f"{span[0]}|{currency}", f"{span[-1]}|{currency}"))
+            if work.is_known(span[0]):
+                state.execute(jobs.COST, tags=range_tags(f"{span[0]}|{currency}", f"{span[-1]}|{currency}"))
+            else:
+                _fill_cost_outside_dagster(state.settings, span, currency)
             partitions = [f"{month}|{currency}" for month in span]
             with writing(state.settings.home) as connection:
                 work.record(connection, work.COST, {partition: prints[partition] for partition in partitions})
+
+
+def _spans(months: list[str]) -> list[list[str]]:
+    """Unbroken spans of months that Dagster has partitions for, then the months it has none for, one by one."""
+    known = [month for month in months if work.is_known(month)]
+    return [*work.consecutive(known), *([month] for month in sorted(set(months).difference(known)))]
+
+
+def _fill_cost_outside_dagster(settings: Settings, months: list[str], currency: str) -> None:
+    """Fill cost of months that no partition exists for: a document with a wrong date still counts in the books."""
+    with writing(settings.home) as connection:
+        for month in months:
+            create_staged_views(connection, settings.home, billing_month=month, currency=currency)
+            build_cost_partition(connection, settings.home, month, currency)
 
 
 def _drafts_and_reconciliation(state: _Month, month: str | None) -> None:
@@ -153,7 +176,7 @@ def _drafts_and_reconciliation(state: _Month, month: str | None) -> None:
         state,
         jobs.RECONCILIATION,
         work.RECONCILIATION,
-        work.reconciliation_fingerprints,
+        lambda connection, settings: work.reconciliation_fingerprints(connection, settings, month),
         "Reconciling revenue with cost",
     )
 
@@ -168,19 +191,18 @@ def _stage(
     """Run a stage without partitions, or one whose partitions are months, where its fingerprints changed."""
     with writing(state.settings.home) as connection:
         prints = fingerprints(connection, state.settings)
-        partitions = work.changed(connection, step, prints)
-    if not partitions:
+        changed = work.changed(connection, step, prints)
+    if not changed:
         return
-    if partitions == [""]:
+    if changed == [""]:
         state.tell(sentence)
         state.execute(job)
     else:
-        months = work.months_between(partitions[0], partitions[-1])
+        months = work.months_between(min(prints), max(prints))  # one print for all: they are done together
         state.tell(f"{sentence}, {_in_words(months)}.")
-        _refuse_unknown_months(months)
         state.execute(job, tags=range_tags(months[0], months[-1]))
     with writing(state.settings.home) as connection:
-        work.record(connection, step, {partition: prints[partition] for partition in partitions})
+        work.record(connection, step, prints)
 
 
 def _publish(state: _Month) -> None:
@@ -201,14 +223,15 @@ def _publish(state: _Month) -> None:
         work.record(connection, work.PUBLISH, prints)
 
 
-def _refuse_unknown_months(months: list[str]) -> None:
-    """Stop at a month that no partition exists for: a document dated far off would otherwise be half processed."""
-    known = MONTHS.get_partition_keys()
-    unknown = [month for month in months if not known[0] <= month <= known[-1]]
-    if unknown:
-        raise CspError(
-            f"Month {unknown[0]} is outside {known[0]} to {known[-1]}, the months this version works with; "
-            "look for a provider document or contract line with a wrong date."
+def _refuse_unknown_months(settings: Settings, month: str | None) -> None:
+    """Stop where a month given by the user is not one worked with."""
+    first, last = work.known_months()
+    if month is not None and not work.is_known(month):
+        raise UsageError(f"--month {month} is outside {first} to {last}, the months this version works with.")
+    starts_on = settings.billing_starts_on
+    if starts_on is not None and month_of(starts_on) < first:
+        raise UsageError(
+            f"CSP_BILLING_STARTS_ON {starts_on} is before {first}, the first month this version works with."
         )
 
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from csp_pipeline.steps.run import FIRST_MONTH, MONTHS_AHEAD
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from csp_pipeline.models.catalogue import Table
 
 CURRENCIES = dg.DynamicPartitionsDefinition(name="currency")
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2019-01", end_offset=13, fmt="%Y-%m")
-"""From the first new-commerce invoices to a year ahead: documents decide what a month is, not the clock."""
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=MONTHS_AHEAD + 1, fmt="%Y-%m")
+"""The months worked with: documents decide what a month is, not the clock."""
 MONTH_CURRENCIES = dg.MultiPartitionsDefinition({"billing_month": MONTHS, "currency": CURRENCIES})
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"

@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from isal import igzip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from csp_pipeline.sandbox.wire import WireForm
@@ -121,8 +122,34 @@ class Blobs:
         return self._folder / f"{self._name}-part-{self._number:05d}-{part}.c000.json.gz"
 
 
-def open_rows(folder: Path, name: str, form: WireForm, blob_rows: int) -> RowFile:
-    """Open the file or files in which a form delivers rows; the name has no ending."""
+class Headed:
+    """Rows below a header; without any row there is no file, as nobody exports an empty one."""
+
+    def __init__(self, header: str, opened: Callable[[], RowFile]) -> None:
+        self._header, self._opened = header, opened
+        self._rows: RowFile | None = None
+
+    def write(self, text: str) -> None:
+        """Add rows; the first ones open the file and put the header above them."""
+        if not text:
+            return
+        if self._rows is None:
+            self._rows = self._opened()
+            self._rows.write(self._header)
+        self._rows.write(text)
+
+    def close(self) -> None:
+        """Finish the file, if there is one."""
+        if self._rows is not None:
+            self._rows.close()
+
+
+def open_rows(folder: Path, name: str, form: WireForm, columns: Sequence[str], blob_rows: int) -> RowFile:
+    """The file or files in which a form delivers rows of these columns; the name has no ending."""
+    return Headed(form.header(columns), lambda: _container(folder, name, form, blob_rows))
+
+
+def _container(folder: Path, name: str, form: WireForm, blob_rows: int) -> RowFile:
     if form.container == "csv":
         return PlainFile(folder / f"{name}.csv")
     if form.container == "gzip":

@@ -114,8 +114,7 @@ def write_document(scenario: Scenario, document: Document, seat_lines: list[Reco
     if not lines:
         return
     form, name = document.form, f"{document.number}_reconciliation"
-    rows = open_rows(folder, name, form, blob_rows=len(lines) // 2 + 1)
-    rows.write(form.header(RECON_COLUMNS))
+    rows = open_rows(folder, name, form, RECON_COLUMNS, blob_rows=len(lines) // 2 + 1)
     for line, tax in document.lines:
         rows.write(form.row(RECON_COLUMNS, _recon_values(line, tax, document, invoice)))
     rows.close()
@@ -134,8 +133,7 @@ def _write_usage(scenario: Scenario, document: Document, invoice: InvoiceContext
         first_day(document.month), last_day(document.month)
     )
     blob_rows = min(expected // BLOBS_A_FILE + 1, BLOB_ROWS_AT_MOST)
-    rows = open_rows(folder, f"{document.number}_dailyratedusage", document.form, blob_rows)
-    rows.write(document.form.header(USAGE_COLUMNS))
+    rows = open_rows(folder, f"{document.number}_dailyratedusage", document.form, USAGE_COLUMNS, blob_rows)
     for plan in plans:
         document.usage.append(write_usage(plan, document.month, invoice, document.form, rows.write))
     rows.close()

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar
+from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar, first_day_of
 from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
 from csp_pipeline.domain.documents import TaxRate, TaxRates
 from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
+from csp_pipeline.steps.run import first_month
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import duckdb
 
     from csp_pipeline.settings import Settings
@@ -41,15 +43,15 @@ class ContractTerms:
 
 
 def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
-    """The day billing begins: the setting, else the first day of the first month with a provider invoice.
+    """The day billing begins: the setting, else the first day of the first month worked with that has an invoice.
 
     Returns:
         The day, or None when there is neither.
     """
     if settings.billing_starts_on is not None:
         return settings.billing_starts_on
-    row = con.execute("SELECT min(billing_month) FROM cost.invoices").fetchone()
-    return date.fromisoformat(f"{row[0]}-01") if row and row[0] else None
+    month = first_month(con)
+    return first_day_of(month) if month else None
 
 
 def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:

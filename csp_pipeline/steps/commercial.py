@@ -172,7 +172,7 @@ def _check_across(frames: dict[str, pl.DataFrame]) -> list[Notice]:
         frames[name] = frames[name].filter(known)
     tenants, lines, rates = frames["account_tenants"], frames["contract_lines"], frames["tax_rates"]
     homeless = accounts.join(tenants, on="account_id", how="anti", maintain_order="left")
-    text = "account {account_id} has no tenant in account_tenants; no provider cost reaches it."
+    text = "account {account_id} has no tenant in account_tenants; no provider cost reaches it until one is added."
     notices += _tell("accounts", homeless, "account_id", "notice", text)
     taxed = accounts.filter(pl.col("tax_rate_id").is_not_null())
     untaxed = taxed.join(rates, on="tax_rate_id", how="anti", maintain_order="left")

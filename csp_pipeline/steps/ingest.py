@@ -77,6 +77,7 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
             remove_unfinished(folder)
         scans = read_scans(home)
         ingested = {file.sha256: file for scan in reversed(scans) for file in scan.files}
+        _discard_unlisted(home, ingested)
         _restore(home, ingested.values(), on_progress)
         found = look(home)
         landed = _land(home, [file for file in found if file.sha256 not in ingested], set(ingested))
@@ -228,6 +229,13 @@ def _restore(home: Home, ingested: Iterable[LandedFile], on_progress: Callable[[
     sidecars = read_sidecars(home)
     if any(file.status == "staged" and file.sha256 not in sidecars for file in ingested):
         restage(home, on_progress=on_progress)
+
+
+def _discard_unlisted(home: Home, ingested: Mapping[str, LandedFile]) -> None:
+    """Take out what a killed run staged before its manifest was written: no scan lists it, so it was not ingested."""
+    for sha256, sidecar in read_sidecars(home).items():
+        if sha256 not in ingested:
+            discard(home, str(sidecar["kind"]), sha256)
 
 
 def _waiting(found: Iterable[InboxFile], ingested: Mapping[str, LandedFile]) -> Iterable[IngestedFile]:

@@ -13,7 +13,7 @@ from csp_pipeline import __version__
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.quality.identities import read_footers, require_all
 from csp_pipeline.steps.ingest import create_staged_views
-from csp_pipeline.steps.run import months_between, publish_fingerprint
+from csp_pipeline.steps.run import PUBLISH, blank, is_known, months_between, publish_fingerprint
 from csp_pipeline.storage.publishing import swap
 from csp_pipeline.storage.warehouse import exclusive, writing
 
@@ -56,6 +56,7 @@ def publish(settings: Settings, *, now: datetime | None = None) -> None:
         with writing(home) as connection:
             prepare_audit(connection, home)
             require_all(connection)
+            blank(connection, PUBLISH)
             fill_dictionary(connection)
             _fill_periods(connection)
             _record_publication(connection, now or datetime.now(UTC))
@@ -91,8 +92,13 @@ def fill_dictionary(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fill_periods(connection: duckdb.DuckDBPyConnection) -> None:
-    found = connection.execute("SELECT min(billing_month), max(billing_month) FROM cost.invoices").fetchone()
-    months = months_between(*found) if found and found[0] else []
+    """The months from the first to the last provider document; one with a wrong date makes no months between."""
+    rows = connection.execute(
+        "SELECT DISTINCT billing_month FROM cost.invoices WHERE billing_month IS NOT NULL"
+    ).fetchall()
+    documented = {month for (month,) in rows}
+    known = sorted(filter(is_known, documented))
+    months = sorted(documented.union(months_between(known[0], known[-1]) if known else []))
     connection.execute("BEGIN")
     connection.execute("DELETE FROM meta.periods")
     connection.execute("INSERT INTO meta.periods SELECT unnest($months::VARCHAR[]), 'open', NULL", {"months": months})

@@ -2,13 +2,14 @@
 
 What belongs here: which inputs a step follows from, which months and partitions a run covers, and the record of what
 was done (`meta.steps`). The work itself is in the other modules of `steps/`; who runs it, and in which process, is not
-known here. A fingerprint is forgotten before its step starts and written after it ended, so a killed run does the step
-again.
+known here. A fingerprint is blanked before its step starts and written after it ended, so a killed run does the step
+again; the row stays, as it is what says that a partition may hold rows.
 """
 
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from csp_pipeline import __version__
+from csp_pipeline.domain.calendar import month_of, shift_month
 from csp_pipeline.models.catalogue import load_catalogue
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 PARTNER_CENTER, TERMS, INVOICES, COST = "partner_center", "reference", "cost.invoices", "cost"
 MATCHES, DRAFTS, RECONCILIATION, PUBLISH = "billing.cost_matches", "billing", "reconciliation", "publish"
+FIRST_MONTH, MONTHS_AHEAD = "2019-01", 12
+"""The months worked with: from the first new-commerce invoices to a year ahead. Another month is a wrong date."""
 _CODE = (".py", ".sql", ".toml")
 
 
@@ -91,14 +95,13 @@ def prepare_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settin
     return prints
 
 
-def cost_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, str]:
+def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """The fingerprint of each `YYYY-MM|CUR` of cost: its invoices, their files, and the tax rates its proof uses.
 
     A partition that was made once and has no invoice any more (a header came and moved it) is among them.
     """
     shared = digest(
         code_fingerprint(),
-        settings.pec_credit_lag_months,
         content(connection, "reference.tax_rates"),
         content(connection, "reference.currencies"),
     )
@@ -116,7 +119,19 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings)
         """
     ).fetchall()
     prints = {partition: digest(COST, shared, counted) for partition, *counted in rows}
-    return {**{partition: digest(COST, shared, "empty") for partition in recorded(connection, COST)}, **prints}
+    made = {*recorded(connection, COST), *_cost_partitions_with_rows(connection)}
+    return {**{partition: digest(COST, shared, "empty") for partition in made}, **prints}
+
+
+def _cost_partitions_with_rows(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    partitioned = [key for key, table in load_catalogue().items() if table.partition == "month_currency"]
+    found = connection.execute(
+        " UNION ".join(
+            f"SELECT billing_month || '|' || currency FROM {key} WHERE billing_month || currency IS NOT NULL"
+            for key in partitioned
+        )
+    ).fetchall()
+    return {partition for (partition,) in found}
 
 
 def match_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, str]:
@@ -127,7 +142,7 @@ def match_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
 
 def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None) -> dict[str, str]:
     """The fingerprint of each month's drafts; a late fact of any month can change any draft, so they share inputs."""
-    months = months_to_draft(connection, settings, month)
+    months = months_covered(connection, settings, month)
     shared = digest(
         DRAFTS,
         recorded(connection, MATCHES),
@@ -135,16 +150,23 @@ def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
         str(settings.billing_starts_on),
         months,
     )
-    return dict.fromkeys([*months, *recorded(connection, DRAFTS)], shared)
+    drafted = connection.execute("SELECT DISTINCT billing_month FROM billing.invoices").fetchall()
+    return dict.fromkeys([*months, *recorded(connection, DRAFTS), *(found for (found,) in drafted)], shared)
 
 
-def reconciliation_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, str]:
-    """The fingerprint of each month drafted: all drafts and all cost, as amounts are recognised across months."""
+def reconciliation_fingerprints(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None
+) -> dict[str, str]:
+    """The fingerprint of each month covered: all drafts and all cost, as amounts are recognised across months.
+
+    Service months before the first and after the last are written with them, whatever they are.
+    """
+    months = months_covered(connection, settings, month)
     drafts = recorded(connection, DRAFTS)
     shared = digest(
-        RECONCILIATION, sorted(drafts.items()), recorded(connection, MATCHES), str(settings.billing_starts_on)
+        RECONCILIATION, sorted(drafts.items()), recorded(connection, MATCHES), str(settings.billing_starts_on), months
     )
-    return dict.fromkeys([*drafts, *recorded(connection, RECONCILIATION)], shared)
+    return dict.fromkeys([*months, *drafts, *recorded(connection, RECONCILIATION)], shared)
 
 
 def publish_fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
@@ -157,38 +179,78 @@ def _terms(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return tables_content(connection, "reference")
 
 
+def known_months() -> tuple[str, str]:
+    """The first and the last month worked with; what is dated outside them needs a person."""
+    return FIRST_MONTH, shift_month(month_of(datetime.now(UTC).date()), MONTHS_AHEAD)
+
+
+def is_known(month: str) -> bool:
+    """Whether a month is one worked with."""
+    first, last = known_months()
+    return first <= month <= last
+
+
+def first_month(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The earliest billing month of a provider document; None without any.
+
+    A document with a wrong date must not decide which months are drafted: only months worked with count, unless there
+    is no other document.
+    """
+    first, last = known_months()
+    found = connection.execute(
+        """
+        SELECT coalesce(
+            min(billing_month) FILTER (WHERE billing_month BETWEEN $first AND $last),
+            CASE WHEN count(*) > 0 THEN greatest(least(min(billing_month), $last), $first) END
+        )
+        FROM cost.invoices
+        WHERE billing_month IS NOT NULL
+        """,
+        {"first": first, "last": last},
+    ).fetchone()
+    return str(found[0]) if found and found[0] else None
+
+
 def latest_month(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The latest billing month of a provider document that has lines or usage in the files, else a header; or None."""
+    """The latest billing month of a provider document that has lines or usage in the files, else a header; or None.
+
+    As in `first_month`, only months worked with count.
+    """
     found = connection.execute(
         """
         SELECT coalesce(max(i.billing_month) FILTER (WHERE f.invoice_number IS NOT NULL), max(i.billing_month))
         FROM cost.invoices AS i
         LEFT JOIN meta.file_invoices AS f
             ON upper(f.invoice_number) = upper(i.invoice_number) AND f.kind <> 'invoice_headers'
-        """
+        WHERE i.billing_month BETWEEN ? AND ?
+        """,
+        known_months(),
     ).fetchone()
-    return str(found[0]) if found and found[0] else None
+    return str(found[0]) if found and found[0] else first_month(connection)
 
 
 def last_month_drafted(home: Home) -> str | None:
-    """The last month drafted according to the published copy; None when nothing was published."""
+    """The last month drafted according to the published copy; None when nothing was published, or it cannot be read."""
     if not home.published.is_file():
         return None
-    with duckdb.connect(str(home.published), read_only=True) as connection:
-        found = connection.execute("SELECT max(partition_key) FROM meta.steps WHERE step = ?", [DRAFTS]).fetchone()
+    try:
+        with duckdb.connect(str(home.published), read_only=True) as connection:
+            found = connection.execute("SELECT max(partition_key) FROM meta.steps WHERE step = ?", [DRAFTS]).fetchone()
+    except duckdb.Error:
+        return None
     return str(found[0]) if found and found[0] else None
 
 
-def months_to_draft(connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None) -> list[str]:
-    """The months from the start of billing to `month`, or to the last one drafted before if that is later.
+def months_covered(connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None) -> list[str]:
+    """The months drafted and reconciled: from the first with a document or with billing, to `month`.
 
-    A run for an earlier month thereby never leaves later drafts behind that rest on older facts.
+    They reach to the last month drafted before if that is later, so that a run for an earlier month never leaves
+    drafts behind that rest on older facts. Months before billing starts get no drafts, but their cost is reconciled.
     """
-    first, drafted = connection.execute(
-        "SELECT (SELECT min(billing_month) FROM cost.invoices), (SELECT max(billing_month) FROM billing.invoices)"
-    ).fetchone() or (None, None)
-    start = f"{settings.billing_starts_on:%Y-%m}" if settings.billing_starts_on else first
-    last = max(filter(None, (month, drafted)), default=None)
+    row = connection.execute("SELECT max(billing_month) FROM billing.invoices").fetchone()
+    starts_on = settings.billing_starts_on
+    start = min(filter(None, (first_month(connection), month_of(starts_on) if starts_on else None)), default=None)
+    last = max(filter(None, (month, row[0] if row else None)), default=None)
     return months_between(start, last) if start and last else []
 
 
@@ -217,11 +279,26 @@ def recorded(connection: duckdb.DuckDBPyConnection, step: str) -> dict[str, str]
 
 
 def changed(connection: duckdb.DuckDBPyConnection, step: str, prints: Mapping[str, str]) -> list[str]:
-    """The partitions of a step whose fingerprint is not the recorded one; their record is forgotten."""
+    """The partitions of a step whose fingerprint is not the recorded one; what was recorded for them is blanked."""
     known = recorded(connection, step)
     partitions = sorted(partition for partition, found in prints.items() if known.get(partition) != found)
-    connection.execute("DELETE FROM meta.steps WHERE step = ? AND list_contains(?, partition_key)", [step, partitions])
+    blank(connection, step, partitions)
     return partitions
+
+
+def blank(connection: duckdb.DuckDBPyConnection, step: str, partitions: Iterable[str] | None = None) -> None:
+    """Say that partitions of a step (None: all) may hold rows of other inputs; the next run does them again.
+
+    To be called before the first write of a step, by whoever does it. Partitions without a record need none.
+    """
+    connection.execute(
+        """
+        UPDATE meta.steps
+        SET fingerprint = ''
+        WHERE step = $step AND ($only IS NULL OR list_contains($only, partition_key))
+        """,
+        {"step": step, "only": None if partitions is None else list(partitions)},
+    )
 
 
 def record(connection: duckdb.DuckDBPyConnection, step: str, prints: Mapping[str, str]) -> None:

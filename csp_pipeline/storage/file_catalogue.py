@@ -239,7 +239,8 @@ def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_for
             ON held.kind = 'invoice_headers' AND held.file_sha256 = staged.file_sha256
             AND held.invoice_number = staged.invoice_number AND held.is_current
         QUALIFY row_number() OVER (
-            PARTITION BY upper(staged.invoice_number) ORDER BY staged.source_file, staged.source_row) = 1"""
+            PARTITION BY upper(staged.invoice_number)
+            ORDER BY staged.source_file, staged.file_sha256, staged.source_row) = 1"""
 
 
 def _accumulated(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: WireFormat) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from csp_pipeline.domain.proration import EXACT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from csp_pipeline.formats.columns import WireFormat
 
 _MONTHS = 12
+_AMOUNTS = ("amount_staged", "amount_quarantined", "tax_staged", "total_staged")
 
 
 @dataclass(slots=True)
@@ -36,6 +39,11 @@ class InvoiceSums:
     currencies: Counter[str] = field(default_factory=Counter)
     months: Counter[str] = field(default_factory=Counter)
 
+    def add_amount(self, name: str, amount: Decimal | None) -> None:
+        """Add to one of the amounts with every digit: the usual 28 are fewer than a received amount may have."""
+        if amount is not None:
+            setattr(self, name, EXACT.add(getattr(self, name), amount))
+
     def stored(self, invoice: str) -> dict[str, object]:
         """As the sidecar keeps it: decimals as text, the most frequent currency and month, ties to the first."""
         return {
@@ -44,7 +52,7 @@ class InvoiceSums:
             "lines_month": _most(self.months),
             "rows_staged": self.rows_staged,
             "rows_quarantined": self.rows_quarantined,
-            "amount_file": _text(self.amount_staged + self.amount_quarantined),
+            "amount_file": _text(EXACT.add(self.amount_staged, self.amount_quarantined)),
             "amount_staged": _text(self.amount_staged),
             "amount_quarantined": _text(self.amount_quarantined),
             "tax_staged": _text(self.tax_staged),
@@ -68,10 +76,8 @@ class Sums:
         for invoice, more in other.invoices.items():
             sums = self.of(invoice)
             sums.rows_staged += more.rows_staged
-            sums.amount_staged += more.amount_staged
-            sums.amount_quarantined += more.amount_quarantined
-            sums.tax_staged += more.tax_staged
-            sums.total_staged += more.total_staged
+            for name in _AMOUNTS:
+                sums.add_amount(name, getattr(more, name))
             sums.currencies.update(more.currencies)
             sums.months.update(more.months)
 
@@ -106,12 +112,12 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
         one.rows_staged += row["rows"]
         one.currencies[row["key"]] += row["rows"]
         for name in money:
-            setattr(one, name, getattr(one, name) + (row[name] or 0))
+            one.add_amount(name, row[name])
     for row in _grouped(aside, wire_format.invoice, wire_format.currency, {"amount": wire_format.amount}):
         if row["invoice"] is not None:
-            sums.of(row["invoice"]).amount_quarantined += row["amount"] or 0
-    if wire_format.start is not None:
-        _count_months(sums, sound, wire_format.invoice, wire_format.start)
+            sums.of(row["invoice"]).add_amount("amount_quarantined", row["amount"])
+    if wire_format.dates:
+        _count_months(sums, sound, wire_format.invoice, wire_format.dates)
     return sums
 
 
@@ -125,8 +131,9 @@ def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | Non
     return [{**dict.fromkeys(money), **row} for row in rows]
 
 
-def _count_months(sums: Sums, sound: pa.Table, invoice: str, start: str) -> None:
-    month = pc.add(pc.multiply(pc.year(sound[start]), _MONTHS), pc.subtract(pc.month(sound[start]), 1))
+def _count_months(sums: Sums, sound: pa.Table, invoice: str, dates: tuple[str, ...]) -> None:
+    told = pc.coalesce(*(sound[name] for name in dates))
+    month = pc.add(pc.multiply(pc.year(told), _MONTHS), pc.subtract(pc.month(told), 1))
     grouped = pa.table({"invoice": sound[invoice], "month": month}).group_by(["invoice", "month"], use_threads=False)
     for row in grouped.aggregate([([], "count_all")]).to_pylist():
         if row["month"] is not None:

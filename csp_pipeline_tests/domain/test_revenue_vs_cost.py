@@ -28,7 +28,8 @@ def piece(
 ) -> CostPiece:
     fields: dict[str, object] = {
         "line_ids": (line_id,), "account_id": "A1", "contract_line_id": "L1", "customer_id": "c1",
-        "subscription_id": "s1", "product_id": product_id, "sku_id": "0001", "product_name": "Seat", "product_family": "licence",
+        "subscription_id": "s1", "product_id": product_id, "sku_id": "0001", "product_name": "Seat",
+        "product_family": "licence",
         "is_consumption": False, "is_credit": False, "charge_type": "cyclecharge", "start": CYCLE[0], "end": CYCLE[1],
         "amount": Decimal(amount), "currency": "EUR", "billing_month": "2026-09", "quantity": Decimal(quantity),
         "unit_price": Decimal(4), "fx_rate": Decimal(1), "billing_frequency": "Monthly", "subscription_starts_on": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         folder = base / f"shared-{name}"
         with FileLock(base / f"shared-{name}.lock"):
             if not (folder / "ready").exists():
+                shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
                 make(folder)
                 (folder / "ready").touch()

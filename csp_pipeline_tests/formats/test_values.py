@@ -50,9 +50,17 @@ def test_what_is_no_number_is_refused(text: str) -> None:
         parse_decimal(text)
 
 
-def test_a_number_too_large_for_the_type_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text", ["100000000000000000000", "-1E20", "1E400", "1E+999", "99999999999999999999.9999999999999999999"]
+)
+def test_a_number_too_large_for_the_type_is_refused(text: str) -> None:
     with pytest.raises(UnreadableError, match="20 digits"):
-        parse_decimal("100000000000000000000")
+        parse_decimal(text)
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999.999999999999999999", "0E+999"])
+def test_the_largest_number_of_the_type_and_any_zero_are_read(text: str) -> None:
+    assert parse_decimal(text) == (Decimal(text), False)
 
 
 @given(EXACT)

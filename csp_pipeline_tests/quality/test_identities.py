@@ -37,9 +37,9 @@ TIED = {
         "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged"
     ],
     "cost.invoice_lines": [
-        BILLED + "'l1' AS line_id, 'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, "
+        BILLED + FILE + "'l1' AS line_id, 'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, "
         "12 AS total_amount, 'g.csv' AS source_file, 1 AS source_row",
-        BILLED + "'l2' AS line_id, 'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, "
+        BILLED + FILE + "'l2' AS line_id, 'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, "
         "2.64 AS total_amount, 'g.csv' AS source_file, 2 AS source_row",
     ],
     "cost.azure_plan_costs": [
@@ -141,6 +141,17 @@ def test_a_total_that_the_file_itself_does_not_add_up_is_taken_as_sent(books: du
     books.execute("UPDATE cost.invoice_lines SET total_amount = 13 WHERE line_id = 'l1'")
     books.execute("UPDATE meta.file_invoices SET total_staged = 15.64")
     require_all(books)
+
+
+def test_rows_of_a_later_file_with_the_same_name_are_held_to_that_file_alone(books: duckdb.DuckDBPyConnection) -> None:
+    later = "b" * 64
+    books.execute(f"INSERT INTO staged_reconciliation VALUES ('g.csv', '{later}', 1, 100, 0, 105)")
+    books.execute(
+        f"""INSERT INTO cost.invoice_lines BY NAME SELECT 'l3' AS line_id, 'EUR' AS currency, 'g.csv' AS source_file,
+        1 AS source_row, '{later}' AS file_sha256, 100 AS subtotal_amount, 0 AS tax_amount, 105 AS total_amount"""
+    )
+    (identity,) = (one for one in IDENTITIES if one.name == "subtotal_and_tax_are_total")
+    assert violations(books, identity) == []
 
 
 def test_all_broken_identities_are_one_sentence(books: duckdb.DuckDBPyConnection) -> None:

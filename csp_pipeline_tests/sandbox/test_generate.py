@@ -11,6 +11,8 @@ import pytest
 from csp_pipeline.errors import CspError
 from csp_pipeline.sandbox.catalogue import CURRENCIES
 from csp_pipeline.sandbox.generate import PARTIAL_FOLDER, generate
+from csp_pipeline.steps.ingest import land_and_stage
+from csp_pipeline.storage.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,15 @@ def test_any_size_and_span_is_written_whole(
     assert report.usage_rows == usage_rows == expected["settings"]["usage_rows"]
     assert {invoice["proof_state"] for invoice in expected["invoices"]} == {"proven"}
     assert not (tmp_path / PARTIAL_FOLDER).exists()
+
+
+@pytest.mark.parametrize("usage_rows", [0, 5, 60])
+def test_every_file_of_a_partner_with_little_usage_has_rows(tmp_path: Path, usage_rows: int) -> None:
+    months, currencies = ("2026-01", "2026-05"), ("EUR", "USD")
+    generate(tmp_path, customers=2, usage_rows=usage_rows, months=months, currencies=currencies)
+    report = land_and_stage(Home(tmp_path).create())
+    assert {(file.name, file.message) for file in report.files if file.status not in ("staged", "archive")} == set()
+    assert any(file.kind == "daily_usage" for file in report.files) is (usage_rows > 0)
 
 
 @pytest.mark.parametrize(

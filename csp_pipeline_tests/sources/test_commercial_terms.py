@@ -43,7 +43,14 @@ def test_utf_16_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["0.737757626107858", "12345678901234567890.123456789012345678", "7.1E-05", "-0.000000000000000001", "'12.50"],
+    [
+        "0.737757626107858",
+        "12345678901234567890.123456789012345678",
+        "7.1E-05",
+        "-0.000000000000000001",
+        "'12.50",
+        "1.5E12",
+    ],
 )
 def test_every_digit_of_a_number_is_kept(tmp_path: Path, number: str) -> None:
     rows, _ = read(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _RANDOM = Random(20261122)
 CUSTOMER, SUBSCRIPTION, ENTITLEMENT, PARTNER = (str(UUID(int=_RANDOM.getrandbits(128))) for _ in range(4))
 
+AMOUNTS = "SELECT subtotal FROM staged_reconciliation ORDER BY source_file, source_row"
 RECON_ROW = {
     "PartnerId": PARTNER,
     "CustomerId": CUSTOMER,
@@ -105,6 +107,15 @@ def usage(*changes: Mapping[str, str]) -> str:
 def usage_lines(*changes: Mapping[str, object]) -> str:
     """Daily usage as JSON lines."""
     return "".join(json.dumps({**USAGE_ROW, **change}) + "\n" for change in changes)
+
+
+def zipped(**members: str) -> bytes:
+    """A zip archive of these members (`__` stands for the dot in a name, `_in_` for the slash)."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", ".").replace("_in_", "/"), content)
+    return packed.getvalue()
 
 
 @dataclass(frozen=True)

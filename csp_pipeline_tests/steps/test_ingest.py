@@ -1,20 +1,14 @@
-"""Ingest: each quirk of the wire is read, nothing is done twice, versions follow the scans."""
+"""Ingest: each quirk of the wire is read, and what cannot be read is put aside row by row."""
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import io
 import json
-import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import pytest
-
 from csp_pipeline.formats import daily_usage, reconciliation
-from csp_pipeline.steps.ingest import restage
 from csp_pipeline_tests.steps.inbox_case import (
     CUSTOMER,
     RECON_ROW,
@@ -24,25 +18,13 @@ from csp_pipeline_tests.steps.inbox_case import (
     recon,
     usage,
     usage_lines,
+    zipped,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-AMOUNTS = "SELECT subtotal FROM staged_reconciliation ORDER BY source_file, source_row"
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> InboxCase:
-    return InboxCase.at(tmp_path / "home")
-
-
-def zipped(**members: str) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", ".").replace("_in_", "/"), content)
-    return packed.getvalue()
+    import pytest
 
 
 def test_a_reconciliation_file_is_staged_with_its_types(case: InboxCase) -> None:
@@ -200,73 +182,6 @@ def test_damage_by_a_spreadsheet_is_reported(case: InboxCase) -> None:
     assert case.query("SELECT mpn_id FROM staged_reconciliation WHERE source_row = 4") == [("0123",)]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        (
-            "photo.csv",
-            b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)),
-            "expected a table as text, found a JPEG picture",
-        ),
-        ("noise.csv", bytes(range(1, 256)) * 9, "binary data"),
-        ("latin.csv", "Käufer,Größe\n1,2\n".encode("latin-1"), "another encoding"),
-        ("zeros.csv", b"a,b\n\0\0", "binary data"),
-        ("empty.csv", b"", "found an empty file"),
-        ("blank.csv", b"\xef\xbb\xbf\r\n  \r\n", "found an empty file"),
-        ("empty.gz", gzip.compress(b""), "found an empty file"),
-        ("cut.csv.gz", gzip.compress(recon({}, {"OrderId": "x"}).encode())[:-20], "ends too early"),
-        ("bad.csv.gz", b"\x1f\x8b\x08\x00garbage and more of it", "gzip file is damaged"),
-        ("header.csv", recon(), "expected rows below the header, found none"),
-        ("semicolon.csv", recon({}).replace(",", ";"), "found a semicolon"),
-        ("tab.csv", recon({}).replace(",", "\t"), "found a tab"),
-        ("twice.csv", recon({}).replace("PublisherId", "Currency", 1), "expected one column for Currency"),
-        ("broken.zip", zipped(a__csv=recon({}))[:60], "zip archive is damaged"),
-        ("none.zip", zipped(), "holds no files"),
-        ("book.xlsx", zipped(**{"[Content_Types].xml": "<x/>"}), "found an Office document"),
-        ("nothing.json", '{"totalCount": 0, "items": []}', "empty collection"),
-        ("odd.csv", "a,b\n1,2\n", "expected the columns of a kind the README lists"),
-        ("error.json", '{"code": 5000, "description": "none"}', "expected the columns of a kind the README lists"),
-        ("packed.bz2", bz2.compress(b"x"), "bzip2"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and value.isprintable() and " " not in value else "",
-)
-def test_what_a_file_does_not_claim_to_be_is_refused_in_one_sentence_and_the_rest_goes_on(
-    case: InboxCase, name: str, content: str | bytes, sentence: str
-) -> None:
-    case.put(name, content)
-    report = case.ingest(good__csv=recon({}))
-    told = next(file for file in report.files if file.name == name)
-    assert told.status in ("refused", "unrecognised")
-    assert sentence in told.message
-    assert "\n" not in told.message
-    assert case.query(AMOUNTS) == [(Decimal(231),)]
-    assert (case.home.inbox / name).exists()
-    assert case.ingest().waiting[0].message == told.message
-
-
-def test_an_encrypted_zip_is_refused(case: InboxCase) -> None:
-    packed = bytearray(zipped(a__csv=recon({})))
-    packed[6] |= 1
-    packed[packed.index(b"PK\x01\x02") + 8] |= 1
-    assert "encrypted" in case.message(a__zip=bytes(packed))
-
-
-def test_a_member_name_never_reaches_the_disk(case: InboxCase) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("../../escaped.csv", recon({}))
-    report = case.ingest(a__zip=packed.getvalue())
-    assert [file.status for file in report.files] == ["archive", "staged"]
-    assert not list(case.home.root.parent.rglob("escaped*"))
-
-
-def test_open_month_files_and_legacy_files_stay_and_are_told(case: InboxCase) -> None:
-    assert "unbilled" in case.message(a__csv=recon({"InvoiceNumber": ""}))
-    assert "legacy licence" in case.message(
-        b__csv="PartnerId,DurableOfferId,SyndicationPartnerSubscriptionNumber\n1,2,3\n"
-    )
-
-
 def test_two_currencies_in_one_invoice_leave_the_rows_of_the_rarer_one_aside(case: InboxCase) -> None:
     case.ingest(
         a__csv=recon({"Currency": "USD"}, {}),
@@ -281,91 +196,6 @@ def test_two_currencies_in_one_invoice_leave_the_rows_of_the_rarer_one_aside(cas
         (1, "Currency", "USD", "invoice G000000001 is in EUR, this row in USD; an invoice has one currency"),
     ]
     assert case.query("SELECT sum(rows_quarantined), bool_and(is_current) FROM meta.file_invoices") == [(1, True)]
-
-
-def test_a_file_already_ingested_is_left_alone_whatever_its_name(case: InboxCase) -> None:
-    case.ingest(a__csv=recon({}))
-    before = {path: path.stat().st_mtime_ns for path in case.home.root.rglob("*") if path.is_file()}
-    report = case.ingest(renamed__csv=recon({}))
-    assert (report.scan_number, report.files, report.unchanged) == (None, (), 2)
-    after = {path: path.stat().st_mtime_ns for path in case.home.root.rglob("*") if path.is_file()}
-    assert {path for path in after if after[path] != before.get(path)} <= {
-        case.home.inbox / "renamed.csv",
-        case.home.lock,
-    }
-
-
-def test_the_same_rows_packed_in_another_way_count_once(case: InboxCase) -> None:
-    text = recon({})
-    case.ingest(a__csv=text, b__csv__gz=gzip.compress(text.encode()), c__zip=zipped(a__csv=text))
-    case.ingest(d__csv__gz=gzip.compress(text.encode(), 1))
-    assert case.query(AMOUNTS) == [(Decimal(231),)]
-    assert case.query("SELECT status, count(*) FROM meta.files GROUP BY 1 ORDER BY 1") == [
-        ("archive", 1),
-        ("known", 2),
-        ("staged", 1),
-    ]
-
-
-def test_files_of_one_scan_are_parts_and_a_later_scan_supersedes(case: InboxCase) -> None:
-    case.ingest(
-        a__csv=recon({"Subtotal": "1"}), b__csv=recon({"Subtotal": "2"}), other__csv=recon({"InvoiceNumber": "G2"})
-    )
-    assert case.query(AMOUNTS) == [(Decimal(1),), (Decimal(2),), (Decimal(231),)]
-    case.ingest(restated__csv=recon({"Subtotal": "3"}))
-    assert case.query(AMOUNTS) == [(Decimal(231),), (Decimal(3),)]
-    current = case.query("SELECT source_file FROM meta.file_invoices WHERE is_current ORDER BY ALL")
-    assert current == [("other.csv",), ("restated.csv",)]
-
-
-def test_a_restatement_of_one_invoice_leaves_the_others_of_its_old_file(case: InboxCase) -> None:
-    case.ingest(a__csv=recon({"Subtotal": "1"}, {"InvoiceNumber": "G2", "Subtotal": "2"}))
-    case.ingest(b__csv=recon({"Subtotal": "5"}))
-    assert sorted(case.query(AMOUNTS)) == [(Decimal(2),), (Decimal(5),)]
-
-
-def test_rebuilding_staging_gives_the_same_files(case: InboxCase) -> None:
-    case.ingest(a__csv=recon({}, {"Subtotal": "x"}, {"Currency": "USD"}), p__csv=b"\x89PNG\r\n")
-    case.ingest(b__jsonl=usage_lines({}, {"Quantity": "n/a"}), c__csv=recon({"Subtotal": "7"}))
-
-    def content() -> dict[str, bytes]:
-        folders = (case.home.staging, case.home.quarantine)
-        return {
-            str(path): path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()
-        }
-
-    catalogue = "SELECT * FROM meta.files ORDER BY ALL"
-    before, rows = content(), case.query(catalogue)
-    restage(case.home)
-    assert content() == before
-    assert case.query(catalogue) == rows
-
-
-def test_what_a_killed_run_left_half_done_is_done_again(case: InboxCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    class KilledError(BaseException):
-        pass
-
-    def killed(*_: object) -> None:
-        raise KilledError
-
-    case.put("a.csv", recon({}))
-    for target in ("stage", "write_scan"):
-        with monkeypatch.context() as patched, pytest.raises(KilledError):
-            patched.setattr(f"csp_pipeline.steps.ingest.{target}", killed)
-            case.ingest()
-    (case.home.landing / "files" / ".unfinished-1").write_bytes(b"half")
-    (case.home.staging / "reconciliation" / ".unfinished-2").write_bytes(b"half")
-    case.ingest()
-    assert case.query(AMOUNTS) == [(Decimal(231),)]
-    assert not list(case.home.root.rglob(".unfinished*"))
-
-
-def test_staging_that_was_deleted_comes_back(case: InboxCase) -> None:
-    case.ingest(a__csv=recon({}))
-    for path in case.home.staging.rglob("*.json"):
-        path.unlink()
-    case.ingest()
-    assert case.query(AMOUNTS) == [(Decimal(231),)]
 
 
 def test_invoice_headers_and_their_amendments_are_headers_of_their_own(case: InboxCase) -> None:
@@ -444,14 +274,6 @@ def test_partner_center_collections_are_staged(case: InboxCase) -> None:
     assert case.query("SELECT changed_at, quantity_after, actor FROM staged_subscription_changes") == [
         (datetime(2026, 10, 15, 10), Decimal(7), None)  # noqa: DTZ001
     ]
-
-
-def test_a_change_sent_again_counts_as_it_was_sent_last(case: InboxCase) -> None:
-    header = "change_id,customer_id,subscription_id,changed_at,event,quantity_before,quantity_after,actor\n"
-    case.ingest(a__csv=header + "1,c,s,2026-10-15T10:00:00Z,x,5,7,\n2,c,s,2026-10-16T10:00:00Z,x,7,8,\n")
-    case.ingest(b__csv=header + "2,c,s,2026-10-16T10:00:00Z,x,7,9,\n")
-    rows = case.query("SELECT change_id, quantity_after FROM staged_subscription_changes ORDER BY 1")
-    assert rows == [("1", Decimal(7)), ("2", Decimal(9))]
 
 
 def test_views_without_files_are_typed_and_empty(case: InboxCase) -> None:

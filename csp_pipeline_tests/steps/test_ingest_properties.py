@@ -11,6 +11,7 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.storage.staging import read_sidecars
 from csp_pipeline_tests.steps.inbox_case import InboxCase, usage, usage_lines
 
@@ -44,7 +45,8 @@ def outcome(files: dict[str, str]) -> tuple[object, int, int]:
         assert all(file.rows_total == file.rows_staged + file.rows_quarantined for file in report.files)
         for sidecar in read_sidecars(case.home).values():
             for one in sidecar["invoices"]:
-                assert Decimal(one["amount_file"]) == Decimal(one["amount_staged"]) + Decimal(one["amount_quarantined"])
+                parts = (Decimal(one[name]) for name in ("amount_staged", "amount_quarantined"))
+                assert Decimal(one["amount_file"]) == EXACT.add(*parts)
         rows, aside = (sum(getattr(file, name) for file in report.files) for name in ("rows_total", "rows_quarantined"))
         paths = [str(path) for path in case.home.staging.rglob("*.parquet")]
         with duckdb.connect() as connection:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from csp_pipeline.steps import run
+from csp_pipeline.steps.billing_facts import billing_starts_on
 from csp_pipeline.storage.warehouse import writing
 
 if TYPE_CHECKING:
@@ -71,42 +72,90 @@ def test_a_step_that_was_started_and_killed_is_done_again_even_for_its_old_input
     assert run.changed(warehouse, "cost", {"2026-01|EUR": "x"}) == ["2026-01|EUR"]
 
 
-def test_only_the_partition_of_a_changed_invoice_is_done_again(
-    warehouse: duckdb.DuckDBPyConnection, settings: Settings
-) -> None:
-    before = run.cost_fingerprints(warehouse, settings)
+def test_only_the_partition_of_a_changed_invoice_is_done_again(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = run.cost_fingerprints(warehouse)
     warehouse.execute("UPDATE meta.file_invoices SET file_sha256 = 'z' WHERE invoice_number = 'G2'")
-    after = run.cost_fingerprints(warehouse, settings)
+    after = run.cost_fingerprints(warehouse)
     assert {partition for partition in after if after[partition] != before[partition]} == {"2026-03|USD"}
 
 
-def test_a_partition_whose_invoice_moved_away_is_emptied(
+def test_a_partition_whose_invoice_moved_away_is_emptied(warehouse: duckdb.DuckDBPyConnection) -> None:
+    run.record(warehouse, run.COST, run.cost_fingerprints(warehouse))
+    warehouse.execute("UPDATE cost.invoices SET billing_month = '2026-02' WHERE invoice_number = 'G1'")
+    again = run.changed(warehouse, run.COST, run.cost_fingerprints(warehouse))
+    assert again == ["2026-01|EUR", "2026-02|EUR"]
+    after_a_kill = run.changed(warehouse, run.COST, run.cost_fingerprints(warehouse))
+    assert after_a_kill == again
+
+
+def test_a_partition_with_rows_is_done_again_though_nothing_was_recorded(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings
 ) -> None:
-    run.record(warehouse, run.COST, run.cost_fingerprints(warehouse, settings))
-    warehouse.execute("UPDATE cost.invoices SET billing_month = '2026-02' WHERE invoice_number = 'G1'")
-    again = run.changed(warehouse, run.COST, run.cost_fingerprints(warehouse, settings))
-    assert again == ["2026-01|EUR", "2026-02|EUR"]
+    warehouse.execute(
+        "INSERT INTO cost.invoice_lines BY NAME SELECT 'l' AS line_id, '2025-11' AS billing_month, 'USD' AS currency"
+    )
+    assert "2025-11|USD" in run.cost_fingerprints(warehouse)
+    warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2025-12' AS billing_month")
+    assert "2025-12" in run.draft_fingerprints(warehouse, settings, "2026-03")
 
 
-def test_a_tax_rate_changes_every_cost_partition(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    before = run.cost_fingerprints(warehouse, settings)
+def test_months_drafted_before_stay_on_the_list_when_a_run_is_killed(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    run.record(warehouse, run.DRAFTS, dict.fromkeys(["2025-11", "2025-12"], "x"))
+    for _ in range(2):
+        prints = run.draft_fingerprints(warehouse, settings, "2026-01")
+        assert run.changed(warehouse, run.DRAFTS, prints) == ["2025-11", "2025-12", "2026-01"]
+
+
+def test_a_blanked_step_is_done_again_and_other_partitions_are_not(warehouse: duckdb.DuckDBPyConnection) -> None:
+    prints = {"2026-01|EUR": "x", "2026-02|EUR": "x"}
+    run.record(warehouse, run.COST, prints)
+    run.blank(warehouse, run.COST, ["2026-02|EUR"])
+    assert run.changed(warehouse, run.COST, prints) == ["2026-02|EUR"]
+    run.record(warehouse, run.COST, prints)
+    run.blank(warehouse, run.COST)
+    assert run.changed(warehouse, run.COST, prints) == [*prints]
+
+
+def test_a_tax_rate_changes_every_cost_partition(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = run.cost_fingerprints(warehouse)
     warehouse.execute("INSERT INTO reference.tax_rates BY NAME SELECT 'T' AS tax_rate_id, 19 AS rate_percent")
-    after = run.cost_fingerprints(warehouse, settings)
+    after = run.cost_fingerprints(warehouse)
     assert all(after[partition] != before[partition] for partition in before)
 
 
 def test_an_earlier_month_asked_for_leaves_no_later_draft_behind(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings
 ) -> None:
-    assert run.months_to_draft(warehouse, settings, "2026-02") == ["2026-01", "2026-02"]
+    assert run.months_covered(warehouse, settings, "2026-02") == ["2026-01", "2026-02"]
     warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2026-04' AS billing_month")
-    assert run.months_to_draft(warehouse, settings, "2026-02")[-1] == "2026-04"
+    assert run.months_covered(warehouse, settings, "2026-02")[-1] == "2026-04"
 
 
-def test_billing_starts_where_the_setting_says(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    later = settings.model_copy(update={"billing_starts_on": date(2026, 3, 15)})
-    assert run.months_to_draft(warehouse, later, "2026-03") == ["2026-03"]
+def test_cost_before_billing_starts_is_reconciled(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    months = ["2026-01", "2026-02", "2026-03"]
+    later = settings.model_copy(update={"billing_starts_on": date(2026, 11, 1)})
+    assert run.months_covered(warehouse, later, "2026-03") == months
+    assert [*run.reconciliation_fingerprints(warehouse, later, "2026-03")] == months
+    earlier = settings.model_copy(update={"billing_starts_on": date(2025, 12, 15)})
+    assert run.months_covered(warehouse, earlier, "2026-03") == ["2025-12", *months]
+
+
+def test_a_document_with_a_wrong_date_does_not_decide_which_months_are_covered(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    warehouse.execute("UPDATE cost.invoices SET billing_month = '1999-01' WHERE invoice_number = 'G1'")
+    warehouse.execute("UPDATE cost.invoices SET billing_month = '2099-01' WHERE invoice_number = 'G3'")
+    assert (run.first_month(warehouse), run.latest_month(warehouse)) == ("2026-03", "2026-03")
+    assert billing_starts_on(warehouse, settings) == date(2026, 3, 1)
+    warehouse.execute("DELETE FROM cost.invoices WHERE invoice_number <> 'G3'")
+    assert run.first_month(warehouse) == run.latest_month(warehouse) == run.known_months()[1]
+
+
+def test_an_unreadable_published_copy_knows_no_month(home: Home) -> None:
+    home.published.write_bytes(b"not a database")
+    assert run.last_month_drafted(home) is None
 
 
 def test_commercial_terms_are_known_by_their_bytes(home: Home, settings: Settings) -> None:

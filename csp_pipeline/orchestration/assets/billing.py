@@ -14,6 +14,7 @@ from csp_pipeline.orchestration.assets.tables import (
     single_run,
     table_spec,
 )
+from csp_pipeline.steps import run
 from csp_pipeline.storage.warehouse import writing
 
 MATCHES = "billing.cost_matches"
@@ -43,6 +44,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         from csp_pipeline.steps.billing import build_cost_matches  # noqa: PLC0415  (heavy)
 
         with writing(context.resources.settings.home) as connection:
+            run.blank(connection, run.MATCHES)
             build_cost_matches(connection)
             yield from results(row_counts(connection, [MATCHES]))
 
@@ -61,6 +63,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
 
             settings, months = context.resources.settings, list(context.partition_keys)
             with writing(settings.home) as connection:
+                run.blank(connection, run.DRAFTS)
                 draft_invoices(connection, settings, months)
                 note_partition_rows(context, connection, drafted)
                 yield from results(row_counts(connection, drafted))

@@ -16,6 +16,7 @@ from csp_pipeline.orchestration.assets.tables import (
 )
 from csp_pipeline.orchestration.checks import PROOF_CHECK, proof_check_result
 from csp_pipeline.orchestration.partitions import month_and_currency
+from csp_pipeline.steps import run
 from csp_pipeline.steps.cost import COST_TABLES, build_invoices, fill
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
@@ -34,6 +35,7 @@ def _build_invoices(pool: str | None) -> dg.AssetsDefinition:
         """Decide the billing month and currency of every provider invoice."""
         home = context.resources.settings.home
         with writing(home) as connection:
+            run.blank(connection, run.INVOICES)
             create_staged_views(connection, home)
             build_invoices(connection, home)
             yield from results(row_counts(connection, [INVOICES]))
@@ -58,6 +60,7 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
             home, partitions = context.resources.settings.home, month_and_currency(context)
             wanted = [key for key in COST_TABLES if asset_key(key) in context.selected_asset_keys]
             with writing(home) as connection:
+                run.blank(connection, run.COST, map("|".join, partitions))
                 for month, currency in partitions:
                     create_staged_views(connection, home, billing_month=month, currency=currency)
                     for key in wanted:

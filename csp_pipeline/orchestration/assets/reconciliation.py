@@ -14,6 +14,7 @@ from csp_pipeline.orchestration.assets.tables import (
     single_run,
     table_spec,
 )
+from csp_pipeline.steps import run
 from csp_pipeline.storage.warehouse import writing
 
 RECONCILED_FROM = (
@@ -52,6 +53,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
 
             settings = context.resources.settings
             with writing(settings.home) as connection:
+                run.blank(connection, run.RECONCILIATION)
                 reconcile(connection, settings, list(context.partition_keys))
                 note_partition_rows(context, connection, tables)
                 yield from results(row_counts(connection, tables))

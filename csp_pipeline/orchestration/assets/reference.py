@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
+from csp_pipeline.steps import run
 from csp_pipeline.storage.warehouse import writing
 
 
@@ -24,6 +25,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
 
         settings = context.resources.settings
         with writing(settings.home) as connection:
+            run.blank(connection, run.TERMS)
             load_commercial_terms(connection, settings)
             yield from results(row_counts(connection, tables))
 

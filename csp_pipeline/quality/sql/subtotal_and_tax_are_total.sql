@@ -2,7 +2,6 @@
 WITH staged AS (
     SELECT
         file_sha256,
-        source_file,
         source_row
     FROM staged_reconciliation
     WHERE subtotal + tax_total = total
@@ -13,6 +12,6 @@ SELECT
     lines.subtotal_amount || ' + ' || lines.tax_amount || ' ' || lines.currency AS expected,
     CAST(lines.total_amount AS VARCHAR) AS found
 FROM cost.invoice_lines AS lines
-SEMI JOIN staged ON lines.source_file = staged.source_file AND lines.source_row = staged.source_row
+SEMI JOIN staged ON lines.file_sha256 = staged.file_sha256 AND lines.source_row = staged.source_row
 WHERE lines.subtotal_amount + lines.tax_amount IS DISTINCT FROM lines.total_amount
 ORDER BY abs(lines.subtotal_amount + lines.tax_amount - lines.total_amount) DESC, subject
