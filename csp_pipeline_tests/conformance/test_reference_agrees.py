@@ -18,7 +18,7 @@ LATER = {"void_and_replacement"}
 """Documents that are derived for a void without a file are not built yet."""
 READ_DIFFERENTLY = {
     "own_service": "the first anchor of a quarterly cycle follows the anchor month, as in Kill Bill's vectors",
-    "prepaid_keeps_its_rate": "cost-plus is charged at the service month's rate and expected at the document's: fx_rate",
+    "prepaid_keeps_its_rate": "cost-plus is charged at the service month's rate, expected at the document's: fx_rate",
 }
 SCENARIOS = [
     scenario
