@@ -19,29 +19,10 @@ CREATE OR REPLACE TEMP MACRO divide_half_away(numerator, denominator) AS
     sign(numerator) * sign(denominator)
     * ((2 * abs(numerator) + abs(denominator)) // nullif(2 * abs(denominator), 0));
 
--- units x weight // total for non-negative whole numbers, by long division so that the product never overflows.
-CREATE OR REPLACE TEMP MACRO share_floor(units, weight, total) AS
-    (((units // 1000000000) * weight) // total) * 1000000000
-    + ((((units // 1000000000) * weight) % total) * 1000000000 + (units % 1000000000) * weight) // total;
-
--- The remainder that share_floor leaves, 0 <= remainder < total.
-CREATE OR REPLACE TEMP MACRO share_remainder(units, weight, total) AS
-    ((((units // 1000000000) * weight) % total) * 1000000000 + (units % 1000000000) * weight) % total;
-
 -- Of `units` spread evenly over `days` days (largest remainder, the earliest days take what is left over),
 -- the part of the first `first_days` days. Sign restored.
 CREATE OR REPLACE TEMP MACRO first_days_units(units, days, first_days) AS
     sign(units) * ((abs(units) // days) * first_days + least(abs(units) % days, first_days));
-
--- An amount rounded half away from zero to the decimals of a currency's minor unit (0 to 4).
-CREATE OR REPLACE TEMP MACRO round_to_minor_unit(amount, decimals) AS
-    CASE decimals
-        WHEN 0 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 0)) AS DECIMAL(38, 10))
-        WHEN 1 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 1)) AS DECIMAL(38, 10))
-        WHEN 2 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 2)) AS DECIMAL(38, 10))
-        WHEN 3 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 3)) AS DECIMAL(38, 10))
-        WHEN 4 THEN CAST(CAST(CAST(amount AS DECIMAL(38, 18)) AS DECIMAL(38, 4)) AS DECIMAL(38, 10))
-    END;
 
 -- An identifier as it is compared: without an "org:" prefix, blanks and case; NULL when blank. Tables keep it as sent.
 CREATE OR REPLACE TEMP MACRO id_key(id) AS
