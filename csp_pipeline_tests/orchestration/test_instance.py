@@ -46,3 +46,12 @@ def test_runs_of_a_killed_process_are_closed_and_those_of_the_ui_are_not(home: H
         assert close_abandoned_runs(instance) == 1
         states = {run.job_name: run.status for run in instance.get_runs()}
     assert states == {"killed": dg.DagsterRunStatus.FAILURE, "other": dg.DagsterRunStatus.STARTED}
+
+
+def test_each_storage_opens_all_its_connections_from_one_engine(home: Home) -> None:
+    with open_instance(home) as instance:
+        storages = (instance.run_storage, instance.event_log_storage)
+        for storage, connect in zip(storages, (storages[0].connect, storages[1].index_connection), strict=True):
+            with connect() as first, connect() as second:
+                assert first.engine is second.engine, type(storage).__name__
+                assert first.exec_driver_sql("PRAGMA synchronous").scalar() == 1
