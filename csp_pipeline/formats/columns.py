@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from csp_pipeline.errors import InputFileError
@@ -59,6 +59,7 @@ class HeaderMatch:
     unknown: tuple[str, ...]
 
 
+@lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
     """A header's spelling without case, blanks, underscores, quotes and byte order mark."""
     return name.replace("\ufeff", "").replace(" ", "").replace("_", "").strip("'\"\t\r").lower()

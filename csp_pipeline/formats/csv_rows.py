@@ -43,6 +43,7 @@ class CsvRows:
     stream: MarkedText
 
     is_numbered_by_batch: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -1,13 +1,16 @@
 """JSON that is not lines: arrays, collections with `items`, and documents one after another.
 
 A collection is unfolded into its records, each with the collection around it (links, customer). Up to 16 MB are read at
-once; beyond that the records are decoded one by one from a sliding buffer.
+once; beyond that the records are decoded one by one from a sliding buffer, as documents of a long sequence always are.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
 from csp_pipeline.errors import InputFileError
@@ -16,6 +19,8 @@ from csp_pipeline.formats.records import NumberText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    Placed = tuple[Mapping[str, object], Mapping[str, object]]
 
 AT_ONCE = 16 << 20
 _READ = 4 << 20
@@ -26,7 +31,7 @@ _DECODER = json.JSONDecoder(parse_float=NumberText, parse_int=NumberText, parse_
 _BLANK = " \t\r\n"
 
 
-def records(document: object) -> Iterator[tuple[Mapping[str, object], Mapping[str, object]]]:
+def records(document: object) -> Iterator[Placed]:
     """The records of a document, each with the collection around it.
 
     Args:
@@ -53,7 +58,7 @@ def records(document: object) -> Iterator[tuple[Mapping[str, object], Mapping[st
         raise InputFileError(f"expected JSON objects, found {str(document)[:40]!r}; export the file again")
 
 
-def documents(stream: BinaryIO, first: bytes) -> Iterator[tuple[Mapping[str, object], Mapping[str, object]]]:
+def documents(stream: BinaryIO, first: bytes) -> Iterator[Placed]:
     """The records of a stream of JSON.
 
     Args:
@@ -78,9 +83,46 @@ def documents(stream: BinaryIO, first: bytes) -> Iterator[tuple[Mapping[str, obj
     yield from _streamed(stream, start)
 
 
-def _streamed(stream: BinaryIO, start: bytes) -> Iterator[tuple[Mapping[str, object], Mapping[str, object]]]:
+def sequence(stream: BinaryIO, first: bytes) -> Iterator[object]:
+    """Documents that stand one after another in a stream of any length; little more than one is held at a time.
+
+    Args:
+        stream: UTF-8 text.
+        first: what was already read of it.
+
+    Yields:
+        Parsed documents.
+
+    Raises:
+        InputFileError: when the JSON is malformed or breaks off.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text, place = "", 0
+    for chunk in chain([first], iter(lambda: stream.read(_READ), b""), [b""]):
+        with _in_words():
+            text, place = text[place:] + decoder.decode(chunk, final=not chunk), 0
+        while (found := _whole(text, place)) is not None:
+            document, place = found
+            yield document
+        if len(text) - place > _LONGEST_RECORD:
+            break
+    place = _after_blank(text, place)
+    if place < len(text):
+        _decode(text, place)
+
+
+def _whole(text: str, place: int) -> tuple[object, int] | None:
+    """The next document and its end; None when it is not all there, or is malformed."""
+    try:
+        return _DECODER.raw_decode(text, _after_blank(text, place))
+    except json.JSONDecodeError:
+        return None
+
+
+def _streamed(stream: BinaryIO, start: bytes) -> Iterator[Placed]:
     whole = len(start) - _incomplete_tail(start)
-    buffer, left = start[:whole].decode("utf-8", errors="strict"), start[whole:]
+    with _in_words():
+        buffer, left = start[:whole].decode("utf-8"), start[whole:]
     found = _LIST_START.match(buffer)
     if not found:
         raise InputFileError("expected a JSON list or a collection with items, found a larger document of another form")
@@ -101,8 +143,17 @@ def _streamed(stream: BinaryIO, start: bytes) -> Iterator[tuple[Mapping[str, obj
         if len(chunk) == len(left) or len(buffer) - place > _LONGEST_RECORD:
             raise InputFileError("the JSON breaks off in the middle of a record (a broken download?); fetch it again")
         whole = len(chunk) - _incomplete_tail(chunk)
-        buffer, left, place = buffer[place:] + chunk[:whole].decode("utf-8"), chunk[whole:], 0
+        with _in_words():
+            buffer, left, place = buffer[place:] + chunk[:whole].decode("utf-8"), chunk[whole:], 0
         place = _after_blank(buffer, 0)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as reason:
+        raise InputFileError("expected UTF-8 text, found another encoding; fetch the file again") from reason
 
 
 def _incomplete_tail(data: bytes) -> int:

@@ -9,48 +9,53 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import pyarrow as pa
 
 from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.answers import begins_answers, kind_of, read_answers, records_of
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
 from csp_pipeline.formats.columns import normalised
 from csp_pipeline.formats.json_arrow import LineShape
 from csp_pipeline.formats.json_documents import documents, records
-from csp_pipeline.formats.recognition import recognise
+from csp_pipeline.formats.recognition import FORMATS, recognise
 from csp_pipeline.formats.records import NumberText, as_text, loads
 from csp_pipeline.formats.values import UnreadableError, parse_decimal
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from csp_pipeline.formats.columns import WireFormat
+    from csp_pipeline.formats.json_documents import Placed
 
 CHUNK_BYTES = 24 << 20
 _LONGEST_LINE = 64 << 20
 _SAMPLE_LINES = 1000
 _SAMPLE_BYTES = 2 << 20
-_RECORDS = 20_000
+_RECORDS = 5_000
 _VALUE_SHOWN = 500
+_KEYS_SHOWN = 6
+_ON_EVERY_RESOURCE = ("attributes", "links")
 
 
 @dataclass(slots=True)
 class JsonRows:
-    """An opened JSON file: its kind, keys that belong to no column, and its rows."""
+    """An opened JSON file: its kind, its rows, whether it is sound without any, and keys that belong to no column."""
 
     wire_format: WireFormat
     source: Iterator[Callable[[], TypedBatch]]
+    may_be_empty: bool = False
     strange: set[str] = field(default_factory=set)
 
     is_numbered_by_batch: ClassVar[bool] = True
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Keys that the format does not have, as far as the file has been read."""
-        return tuple(sorted(self.strange))
+        """Keys that the format does not have, as far as the file has been read; what every resource carries is none."""
+        return tuple(sorted(key for key in self.strange if normalised(key) not in _ON_EVERY_RESOURCE))
 
     def batches(self) -> Iterator[Callable[[], TypedBatch]]:
         """The rows in order, as pieces of work that type one batch each; rows are numbered within the batch.
@@ -74,6 +79,8 @@ def open_json(stream: BinaryIO) -> JsonRows:
     if start != b"{":
         return _open_documents(stream, b"")
     first = stream.readline(_LONGEST_LINE)
+    if begins_answers(first):
+        return _open_answers(stream, first)
     try:
         record = loads(first.decode("utf-8"))
     except (ValueError, UnicodeDecodeError):
@@ -98,15 +105,35 @@ def _open_documents(stream: BinaryIO, first: bytes) -> JsonRows:
     if not sample:
         raise InputFileError("expected rows, found an empty collection; there is nothing to read in it")
     rows = JsonRows(_recognised(record for record, _ in sample), iter(()))
-
-    def batches() -> Iterator[Callable[[], TypedBatch]]:
-        waiting = [*sample]
-        while waiting:
-            yield _Records(rows, tuple(waiting), ())
-            waiting = list(islice(found, _RECORDS))
-
-    rows.source = batches()
+    rows.source = _batched(rows, sample, found)
     return rows
+
+
+def _open_answers(stream: BinaryIO, first: bytes) -> JsonRows:
+    """Answers are of the kind that their address gives; without a record they are sound: there was nothing to tell."""
+    answers = read_answers(stream, first)
+    earliest = next(answers)
+    kind = kind_of(earliest.uri)
+    found = records_of(chain([earliest], answers), kind)
+    sample = list(islice(found, _SAMPLE_LINES))
+    if kind is None and not sample:
+        raise InputFileError(f"expected answers of a known resource, found only empty ones of {earliest.uri}")
+    wire_format = FORMATS[kind] if kind else _recognised(record for record, _ in sample)
+    if sample and not wire_format.is_signed_by(normalised(key) for record, _ in sample for key in record):
+        shown = ", ".join(list(sample[0][0])[:_KEYS_SHOWN])
+        raise InputFileError(
+            f"expected the fields of a {wire_format.title}, found others ({shown}); see what the service answers"
+        )
+    rows = JsonRows(wire_format, iter(()), may_be_empty=True)
+    rows.source = _batched(rows, sample, found)
+    return rows
+
+
+def _batched(rows: JsonRows, sample: Sequence[Placed], found: Iterator[Placed]) -> Iterator[Callable[[], TypedBatch]]:
+    waiting = tuple(sample)
+    while waiting:
+        yield _Records(rows, waiting, ())
+        waiting = tuple(islice(found, _RECORDS))
 
 
 def _recognised(sample: Iterable[Mapping[str, object]]) -> WireFormat:
@@ -188,7 +215,7 @@ class _Lines:
         return batch
 
     def _exactly(self) -> _Records:
-        found: list[tuple[Mapping[str, object], Mapping[str, object]]] = []
+        found: list[Placed] = []
         broken: list[Reject] = []
         for line in bytes(self.chunk).split(b"\n"):
             if not line.strip():
@@ -213,7 +240,7 @@ class _Records:
     """Parsed records waiting to be typed; `broken` rows stand between them."""
 
     rows: JsonRows
-    found: tuple[tuple[Mapping[str, object], Mapping[str, object]], ...]
+    found: tuple[Placed, ...]
     broken: tuple[Reject, ...]
 
     def __call__(self) -> TypedBatch:

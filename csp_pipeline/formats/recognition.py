@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats import (
+    agreement_metadata,
     agreements,
     audit_records,
+    azure_entitlements,
     customers,
     daily_usage,
+    direct_signed,
+    fx_rates,
     invoice_headers,
+    legacy_licence,
+    legacy_usage,
+    order_provisioning,
+    orders,
+    price_sheet,
     reconciliation,
     subscription_changes,
+    subscription_provisioning,
     subscriptions,
 )
 from csp_pipeline.formats.columns import WireFormat, normalised
@@ -32,18 +42,23 @@ FORMATS: dict[str, WireFormat] = {
         invoice_headers,
         subscription_changes,
         customers,
+        orders,
         subscriptions,
+        azure_entitlements,
         agreements,
+        direct_signed,
+        agreement_metadata,
         audit_records,
+        subscription_provisioning,
+        order_provisioning,
+        legacy_licence,
+        legacy_usage,
+        price_sheet,
+        fx_rates,
     )
 }
 
-NOT_READ_YET = {
-    "legacy licence reconciliation file": ("durableofferid", "syndicationpartnersubscriptionnumber"),
-    "legacy usage reconciliation file": ("consumedquantity", "resourceguid"),
-    "price sheet": ("producttitle", "skutitle", "market"),
-    "sheet of exchange rates": ("currencycode", "usdperunit"),
-}
+NOT_READ_YET = {"legacy usage reconciliation file": ("consumedquantity", "resourceguid")}
 
 _NAMED_AT_MOST = 6
 
@@ -63,12 +78,12 @@ def recognise(names: Iterable[str]) -> WireFormat:
     """
     spelled = [name for name in names if normalised(name)]
     present = {normalised(name) for name in spelled}
-    for title, marks in NOT_READ_YET.items():
-        if present.issuperset(marks):
-            raise UnrecognisedFileError(f"it is a {title}, which this version does not read yet; it stays")
     for wire_format in FORMATS.values():
         if wire_format.is_signed_by(present):
             return wire_format
+    for title, marks in NOT_READ_YET.items():
+        if present.issuperset(marks):
+            raise UnrecognisedFileError(f"it is a {title}, which this version does not read yet; it stays")
     shown = ", ".join(spelled[:_NAMED_AT_MOST]) + (", …" if len(spelled) > _NAMED_AT_MOST else "")
     raise UnrecognisedFileError(
         f"expected the columns of a kind the README lists, found {len(spelled)} columns ({shown}) of none; "

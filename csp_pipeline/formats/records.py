@@ -96,3 +96,15 @@ def customer_of(record: Mapping[str, object], collection: Mapping[str, object]) 
             if found:
                 return found.group(1)
     return None
+
+
+def named_in_address(collection: Mapping[str, object], segment: str) -> str | None:
+    """The id that follows a segment in the address a collection, or a bare record, was asked at.
+
+    Args:
+        collection: the collection around a record; its self link is the address.
+        segment: such as `subscriptions` in `/customers/{id}/subscriptions/{id}/azureEntitlements`.
+    """
+    address = str(value_of(nested(collection, "links", "self"), "uri") or "")
+    found = re.search(rf"/{segment}/([^/?]+)", address, re.IGNORECASE)
+    return found.group(1) if found else None

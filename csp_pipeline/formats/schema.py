@@ -31,11 +31,13 @@ def model_of(kind: str) -> pandera.polars.DataFrameSchema:
     """The pandera model of a kind: types of every figure, date and required column; required ones are never NULL."""
     import pandera.polars as pa_polars  # noqa: PLC0415  (over a second)
 
-    from csp_pipeline.formats.recognition import FORMATS  # noqa: PLC0415  (formats name their own modules)
+    from csp_pipeline.formats.open_month import OPEN_OF  # noqa: PLC0415  (formats name their own modules)
+    from csp_pipeline.formats.recognition import FORMATS  # noqa: PLC0415  (likewise)
 
+    known = FORMATS | {wire_format.kind: wire_format for wire_format in OPEN_OF.values()}
     columns = {
         column.name: pa_polars.Column(POLARS_TYPES[column.type], nullable=not column.required, required=True)
-        for column in FORMATS[kind].columns
+        for column in known[kind].columns
         if column.required or column.type not in ("text", "id")
     }
     return pa_polars.DataFrameSchema(columns, strict=True, name=kind)

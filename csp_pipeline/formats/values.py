@@ -18,7 +18,7 @@ _EXACT = Context(prec=400)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DATE = r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
 _US_DATE = r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})"
-_TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?"
+_TIME = r"(?P<hour>\d{1,2}): ?(?P<minute>\d{2})(?:: ?(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?"
 _ISO = re.compile(rf"{_DATE}(?:[T ]{_TIME} ?(?P<zone>Z|z|UTC|[+-]\d{{2}}:?\d{{2}})?)?", re.ASCII)
 _US = re.compile(rf"{_US_DATE}(?:[T ]{_TIME}(?: ?(?P<half>[AaPp][Mm]))?(?P<zone>Z)?)?", re.ASCII)
 _EXPONENT_ID = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+", re.ASCII)

@@ -1,4 +1,4 @@
-"""Customers, subscriptions and their changes: from snapshots, the activity and change logs, the provider's lines.
+"""What Partner Center knows: from snapshots, the activity and change logs, and the provider's lines.
 
 What belongs here: the order of the tables. What a row is stands in `models/partner_center/*.sql`.
 """
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 PARTNER_CENTER_TABLES = (
+    "partner_center.agreements",
     "partner_center.customers",
     "partner_center.subscriptions",
     "partner_center.subscription_changes",
+    "partner_center.orders",
+    "partner_center.azure_entitlements",
+    "partner_center.provisioning",
 )
 
 

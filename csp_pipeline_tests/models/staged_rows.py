@@ -52,7 +52,26 @@ SUBSCRIPTIONS = (
     "term_duration billing_cycle effective_start_date commitment_end_date auto_renew_enabled order_id "
     "publisher_name product_type is_trial snapshot_on scan_number file_sha256 source_row"
 )
-AGREEMENTS = "customer_id agreement_type date_agreed template_id signer_name method"
+AGREEMENTS = (
+    "customer_id agreement_type date_agreed template_id signer_name method "
+    "snapshot_on scan_number file_sha256 source_row"
+)
+DIRECT_SIGNED = "customer_id is_signed snapshot_on scan_number file_sha256 source_row"
+ORDERS = (
+    "customer_id order_id alternate_id billing_cycle transaction_type currency_code creation_date status line_number "
+    "line_transaction_type offer_id subscription_id parent_subscription_id friendly_name quantity term_duration "
+    "custom_term_end_date partner_id_on_record promotion_id list_price price extended_price snapshot_on scan_number "
+    "file_sha256 source_row"
+)
+AZURE_ENTITLEMENTS = (
+    "customer_id subscription_id entitlement_id friendly_name status snapshot_on scan_number file_sha256 source_row"
+)
+SUBSCRIPTION_PROVISIONING = (
+    "customer_id subscription_id sku_id status quantity end_date snapshot_on scan_number file_sha256 source_row"
+)
+ORDER_PROVISIONING = (
+    "customer_id order_id line_number status quantity quantity_status snapshot_on scan_number file_sha256 source_row"
+)
 AUDIT_RECORDS = (
     "partner_id customer_id customer_name user_principal_name application_id resource_type resource_old_value "
     "resource_new_value operation_type operation_date operation_status customized_data"
@@ -66,11 +85,16 @@ COLUMNS = {
     "subscriptions": SUBSCRIPTIONS,
     "agreements": AGREEMENTS,
     "audit_records": AUDIT_RECORDS,
+    "direct_signed": DIRECT_SIGNED,
+    "orders": ORDERS,
+    "azure_entitlements": AZURE_ENTITLEMENTS,
+    "subscription_provisioning": SUBSCRIPTION_PROVISIONING,
+    "order_provisioning": ORDER_PROVISIONING,
 }
 DATES = ("invoice_date", "date_agreed", "order_date", "usage_date")
-FLAGS = ("auto_renew_enabled", "is_trial")
+FLAGS = ("auto_renew_enabled", "is_trial", "is_signed")
 COUNTS = ("source_row", "scan_number")
-TIMES = ("changed_at", "operation_date")
+TIMES = ("changed_at", "operation_date", "creation_date", "custom_term_end_date")
 DECIMALS = (
     "unit_price",
     "quantity",
@@ -86,6 +110,10 @@ DECIMALS = (
     "total_charges",
     "quantity_before",
     "quantity_after",
+    "line_number",
+    "list_price",
+    "price",
+    "extended_price",
 )
 
 

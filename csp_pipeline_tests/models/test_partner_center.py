@@ -158,6 +158,103 @@ def test_two_snapshots_that_differ_tell_a_change_only_when_nothing_else_does(par
     )
 
 
+def test_changes_of_state_alone_are_told_each_once_however_often_they_were_fetched(partner: StagedPartner) -> None:
+    def turned(before: str, after: str, at: str, **more: object) -> Row:
+        values = (json.dumps({"id": "seat-a", "status": state, **more}) for state in (before, after))
+        return _audit(0, 0, at) | dict(zip(("resource_old_value", "resource_new_value"), values, strict=True))
+
+    records = [
+        turned("active", "suspended", "2026-09-07 08:00:00", quantity=5),
+        turned("suspended", "active", "2026-09-07 09:00:00", quantity=5),
+        turned("active", "suspended", "2026-09-08 08:00:00"),
+        turned("active", "active", "2026-09-09 08:00:00", quantity=5),
+    ]
+    _build(partner, audit_records=[*records, *records])
+    found = partner.rows(
+        "SELECT quantity_before, quantity_after, status_before, status_after, source, actor "
+        "FROM partner_center.subscription_changes ORDER BY changed_at"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (5, 5, "active", "suspended", "audit", "bob"),
+        (5, 5, "suspended", "active", "audit", "bob"),
+        (None, None, "active", "suspended", "audit", "bob"),
+    ]
+
+
+def test_an_audit_record_fetched_twice_is_one_change(partner: StagedPartner) -> None:
+    assert len(_build(partner, audit_records=[_audit(10, 15)] * 2).rows(CHANGES)) == 1
+
+
+def test_an_operation_without_a_person_was_done_by_the_application(partner: StagedPartner) -> None:
+    record = _audit(10, 15, user_principal_name=None, application_id="nightly job")
+    _build(partner, audit_records=[record])
+    assert partner.only("SELECT actor FROM partner_center.subscription_changes")["actor"] == "nightly job"
+
+
+def _snapshot(day: int, quantity: str, status: str = "active") -> Row:
+    return {
+        "customer_id": "tenant-a",
+        "subscription_id": "seat-a",
+        "quantity": quantity,
+        "status": status,
+        "snapshot_on": f"2026-09-{day:02}",
+        "scan_number": day,
+    }
+
+
+STATES = """
+    SELECT CAST(changed_at AS DATE) AS day, quantity_before, quantity_after, status_before, status_after, source
+    FROM partner_center.subscription_changes
+    ORDER BY ALL
+"""
+
+
+def test_a_state_that_only_snapshots_show_is_told(partner: StagedPartner) -> None:
+    _build(partner, subscriptions=[_snapshot(6, "5"), _snapshot(7, "5", "Suspended"), _snapshot(8, "5", "suspended")])
+    assert tuple(partner.only(STATES).values()) == (SEPTEMBER_7, 5, 5, "active", "suspended", "snapshot")
+
+
+def test_a_state_that_the_activity_log_tells_is_not_told_by_snapshots_again(partner: StagedPartner) -> None:
+    record = _audit(5, 5) | {
+        "resource_old_value": json.dumps({"id": "seat-a", "quantity": 5, "status": "active"}),
+        "resource_new_value": json.dumps({"id": "seat-a", "quantity": 5, "status": "suspended"}),
+    }
+    _build(partner, subscriptions=[_snapshot(6, "5"), _snapshot(8, "5", "suspended")], audit_records=[record])
+    assert partner.only(STATES)["source"] == "audit"
+
+
+def test_seats_told_by_the_log_and_a_state_told_by_nobody_are_two_rows_and_the_second_names_no_seats(
+    partner: StagedPartner,
+) -> None:
+    _build(
+        partner,
+        subscriptions=[_snapshot(6, "10"), _snapshot(8, "0", "deleted")],
+        subscription_changes=[_inbox("10", "0")],
+    )
+    assert [tuple(row.values()) for row in partner.rows(STATES)] == [
+        (SEPTEMBER_7, 10, 0, None, None, "inbox"),
+        (date(2026, 9, 8), None, None, "active", "deleted", "snapshot"),
+    ]
+
+
+def test_a_change_that_the_earlier_snapshot_holds_already_does_not_hide_the_next_one(partner: StagedPartner) -> None:
+    _build(
+        partner,
+        subscriptions=[_snapshot(7, "15"), _snapshot(8, "20")],
+        subscription_changes=[_inbox("10", "15")],
+    )
+    assert [(row["source"], row["quantity_after"]) for row in partner.rows(STATES)] == [("inbox", 15), ("snapshot", 20)]
+
+
+def test_a_change_later_on_the_day_of_the_earlier_snapshot_is_not_told_again(partner: StagedPartner) -> None:
+    _build(
+        partner,
+        subscriptions=[_snapshot(7, "10"), _snapshot(8, "15")],
+        subscription_changes=[_inbox("10", "15")],
+    )
+    assert partner.only(STATES)["source"] == "inbox"
+
+
 def test_customers_come_from_snapshots_and_lines_with_their_latest_agreement(partner: StagedPartner) -> None:
     agreement = {
         "customer_id": "TENANT-A",

@@ -39,12 +39,13 @@ snapshots AS (
 accepted AS (
     SELECT
         id_key(customer_id) AS customer,
-        date_agreed,
+        agreed_on,
         signer_name,
         method
-    FROM staged_agreements
-    WHERE regexp_replace(lower(agreement_type), '[^a-z]', '', 'g') = 'microsoftcustomeragreement' AND date_agreed IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY customer ORDER BY date_agreed DESC, signer_name, method) = 1
+    FROM partner_center.agreements
+    WHERE regexp_replace(lower(agreement_type), '[^a-z]', '', 'g') = 'microsoftcustomeragreement' AND agreed_on IS NOT NULL
+    QUALIFY
+        row_number() OVER (PARTITION BY customer ORDER BY method = 'direct_signed', agreed_on DESC, signer_name, method) = 1
 ),
 
 partner AS (
@@ -58,7 +59,7 @@ SELECT
     coalesce(snapshots.name, billed.name) AS name,
     coalesce(snapshots.domain, billed.domain) AS domain,
     coalesce(snapshots.country_code, billed.country_code) AS country_code,
-    accepted.date_agreed AS mca_accepted_on,
+    accepted.agreed_on AS mca_accepted_on,
     accepted.signer_name AS mca_signer_name,
     accepted.method AS mca_method,
     least(snapshots.first_seen_on, billed.first_seen_on) AS first_seen_on,

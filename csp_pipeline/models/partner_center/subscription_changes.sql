@@ -1,5 +1,6 @@
--- Changes of seats from every source that tells of them. The same subscription, UTC day, quantity before and after is one
--- change, told by the change log first, then the activity log, then the provider's lines, then two snapshots that differ.
+-- Changes of seats and of state from every source that tells of them. The same subscription, UTC day, quantity before and after
+-- is one change, told by the change log first, then the activity log, then the provider's lines, then two snapshots that differ;
+-- where the quantity stays, the state before and after tells changes apart.
 WITH inbox AS (
     SELECT
         change_id,
@@ -53,7 +54,7 @@ told AS (
         TRY_CAST(json_field(resource_new_value, 'quantity') AS DECIMAL(38, 18)) AS quantity_after,
         lower(json_field(resource_old_value, 'status')) AS status_before,
         lower(json_field(resource_new_value, 'status')) AS status_after,
-        user_principal_name
+        coalesce(user_principal_name, application_id) AS actor
     FROM operations
     WHERE NOT is_order
     UNION ALL
@@ -66,7 +67,7 @@ told AS (
         TRY_CAST(json_field(item, 'quantity') AS DECIMAL(38, 18)) AS quantity_after,
         NULL AS status_before,
         NULL AS status_after,
-        user_principal_name
+        coalesce(user_principal_name, application_id) AS actor
     FROM order_items
 ),
 
@@ -83,12 +84,14 @@ audit AS (
         status_after,
         'audit' AS source,
         2 AS precedence,
-        user_principal_name AS actor
+        actor
     FROM told
     WHERE
         id_key(subscription_id) IS NOT NULL
-        AND quantity_after IS NOT NULL
-        AND (quantity_before IS DISTINCT FROM quantity_after OR status_before IS DISTINCT FROM status_after)
+        AND (
+            (quantity_after IS NOT NULL AND quantity_before IS DISTINCT FROM quantity_after)
+            OR status_before <> status_after
+        )
 ),
 
 seat_lines AS (
@@ -157,6 +160,35 @@ neighbours AS (
     WINDOW history AS (PARTITION BY customer, subscription ORDER BY snapshot_on)
 ),
 
+-- What a snapshot shows is news unless another source tells it of the days since the snapshot before; a change on that one's own
+-- day may stand in it already, so it counts only when it leads to what is shown now.
+untold AS (
+    SELECT
+        *,
+        quantity_before <> quantity AND NOT EXISTS (
+            SELECT 1
+            FROM spoken
+            WHERE
+                id_key(spoken.subscription_id) = neighbours.subscription
+                AND spoken.quantity_before IS DISTINCT FROM spoken.quantity_after
+                AND CAST(spoken.changed_at AS DATE) BETWEEN neighbours.previous_on AND neighbours.snapshot_on
+                AND (
+                    CAST(spoken.changed_at AS DATE) > neighbours.previous_on
+                    OR spoken.quantity_after = neighbours.quantity
+                )
+        ) AS is_new_quantity,
+        coalesce(status_before <> status, FALSE) AND NOT EXISTS (
+            SELECT 1
+            FROM spoken
+            WHERE
+                id_key(spoken.subscription_id) = neighbours.subscription
+                AND spoken.status_after = neighbours.status
+                AND CAST(spoken.changed_at AS DATE) BETWEEN neighbours.previous_on AND neighbours.snapshot_on
+        ) AS is_new_status
+    FROM neighbours
+    WHERE quantity_before <> quantity OR status_before <> status
+),
+
 snapshot AS (
     SELECT
         NULL AS change_id,
@@ -164,23 +196,15 @@ snapshot AS (
         subscription_id,
         CAST(snapshot_on AS TIMESTAMP) AS changed_at,
         'snapshot' AS event,
-        quantity_before,
-        quantity AS quantity_after,
+        CASE WHEN is_new_quantity OR quantity_before = quantity THEN quantity_before END AS quantity_before,
+        CASE WHEN is_new_quantity OR quantity_before = quantity THEN quantity END AS quantity_after,
         status_before,
         status AS status_after,
         'snapshot' AS source,
         4 AS precedence,
         NULL AS actor
-    FROM neighbours
-    WHERE
-        quantity_before <> quantity
-        AND NOT EXISTS (
-            SELECT 1
-            FROM spoken
-            WHERE
-                id_key(spoken.subscription_id) = neighbours.subscription
-                AND CAST(spoken.changed_at AS DATE) BETWEEN neighbours.previous_on AND neighbours.snapshot_on
-        )
+    FROM untold
+    WHERE is_new_quantity OR is_new_status
 ),
 
 told_once AS (
@@ -193,7 +217,8 @@ told_once AS (
     QUALIFY
         row_number() OVER (
             PARTITION BY
-                coalesce(id_key(customer_id), ''), id_key(subscription_id), CAST(changed_at AS DATE), quantity_before, quantity_after
+                coalesce(id_key(customer_id), ''), id_key(subscription_id), CAST(changed_at AS DATE), quantity_before, quantity_after,
+                CASE WHEN quantity_before IS NOT DISTINCT FROM quantity_after THEN concat_ws(' > ', status_before, status_after) END
             ORDER BY precedence, changed_at, change_id, event, actor
         ) = 1
 )

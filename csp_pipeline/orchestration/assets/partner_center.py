@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
+from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, table_spec
 from csp_pipeline.steps import run
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
@@ -28,7 +28,6 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         with writing(home) as connection:
             run.blank(connection, run.PARTNER_CENTER)
             create_staged_views(connection, home)
-            build_partner_center(connection, home)
-            yield from results(row_counts(connection, tables))
+            yield from results(build_partner_center(connection, home))
 
     return [partner_center]
