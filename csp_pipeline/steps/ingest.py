@@ -1,4 +1,4 @@
-"""Ingest: what is new in the inbox is landed and staged; nothing that was ingested before is touched.
+"""Ingest: what is new in the inbox, and what was fetched, is landed and staged; what is known is only listed again.
 
 What belongs here: the order of the work and what is told about it. A file that is refused never stops another one.
 """
@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.recognition import UnrecognisedFileError
 from csp_pipeline.sources.inbox import InboxFile, is_archive, look, take, take_members
+from csp_pipeline.storage.arrivals import forget_arrivals, is_repeated, read_arrivals
 from csp_pipeline.storage.durable import remove_unfinished
 from csp_pipeline.storage.file_catalogue import create_staged_views, load_file_catalogue
-from csp_pipeline.storage.landing import LandedFile, read_scans, write_scan
+from csp_pipeline.storage.landing import LandedFile, ListedDelivery, is_document, read_scans, write_scan
 from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest
 from csp_pipeline.storage.warehouse import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from csp_pipeline.storage.arrivals import Arrival
     from csp_pipeline.storage.home import Home
+    from csp_pipeline.storage.landing import Scan, Status
 
+_TOLD_BY_CONTENT = ("kind", "rows_total", "rows_quarantined", "invoices", "open_months")
 __all__ = ["IngestReport", "IngestedFile", "create_staged_views", "land_and_stage", "load_file_catalogue", "restage"]
 
 
@@ -43,12 +47,12 @@ class IngestedFile:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What a look into the inbox found.
+    """What a look into the inbox, and at what was fetched, found.
 
     Attributes:
         scan_number: the manifest written, or None when nothing was new.
         files: what was new, archives and their members included.
-        unchanged: how many files of the inbox were known by their content.
+        unchanged: how many files of the inbox, or fetched, were known by their content.
         waiting: known files still in the inbox that were refused or not recognised, with their sentence.
     """
 
@@ -63,7 +67,7 @@ def _silent(_message: str) -> None:
 
 
 def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> IngestReport:
-    """Land and stage every file of the inbox whose content is new.
+    """Land and stage every file of the inbox whose content is new, and take up every complete delivery.
 
     Args:
         home: the folders.
@@ -79,17 +83,21 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
         ingested = {file.sha256: file for scan in reversed(scans) for file in scan.files}
         _discard_unlisted(home, ingested)
         _restore(home, ingested.values(), on_progress)
-        found = look(home)
+        found, arrivals = look(home), _arrived(home, scans)
         landed = _land(home, [file for file in found if file.sha256 not in ingested], set(ingested))
+        landed += _take_up(home, arrivals, _by_content(home, ingested, landed))
         settled = _stage_scan(home, landed, on_progress)
-        number = (scans[-1].number if scans else 0) + 1
-        recorded = [one for one in settled if one.file.sha256]
-        if recorded:
-            write_scan(home, number, [one.file for one in recorded])
+        recorded = [one.file for one in settled if one.file.sha256]
+        number = None
+        if recorded or arrivals:
+            number = (scans[-1].number if scans else 0) + 1
+            listed = [ListedDelivery(arrival.number, arrival.origin) for arrival in arrivals]
+            write_scan(home, number, recorded, listed)
+            forget_arrivals(home, [arrival.number for arrival in arrivals])
         return IngestReport(
-            number if recorded else None,
-            tuple(one.told() for one in settled),
-            sum(file.sha256 in ingested for file in found),
+            number,
+            tuple(one.told() for one in settled if one.first is None),
+            sum(file.sha256 in ingested for file in found) + sum(one.first is not None for one in settled),
             tuple(_waiting(found, ingested)),
         )
 
@@ -108,23 +116,37 @@ def restage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> Inge
         clear(home)
         scans = read_scans(home)
         told: list[IngestedFile] = []
+        firsts: dict[str, _Settled] = {}
         for scan in scans:
-            again = [file for file in scan.files if file.status not in ("archive", "known")]
-            told += [one.told() for one in _stage_scan(home, [_Settled(file) for file in again], on_progress)]
+            again = []
+            for file in scan.files:
+                if file.status not in ("archive", "known"):
+                    again.append(_Settled(file, first=firsts.get(file.sha256)))
+                    firsts.setdefault(file.sha256, again[-1])
+            told += [one.told() for one in _stage_scan(home, again, on_progress) if one.first is None]
         return IngestReport(scans[-1].number if scans else None, tuple(told), 0, ())
 
 
 @dataclass(slots=True)
 class _Settled:
-    """A file on its way: what a manifest will say of it, and its sidecar once it is staged."""
+    """A file on its way: what a manifest will say of it, and its sidecar once it is staged.
+
+    Attributes:
+        first: where the same content was met before; what becomes of it becomes of this one too.
+    """
 
     file: LandedFile
     sidecar: Mapping[str, object] = field(default_factory=dict)
     is_settled: bool = False
+    first: _Settled | None = None
 
-    def settle(self, status: str, message: str, kind: str | None = None) -> None:
-        self.file = self.file.settled(status, kind, message)  # type: ignore[arg-type]
+    def settle(self, status: Status, message: str, kind: str | None = None, same_as: str = "") -> None:
+        self.file = self.file.settled(status, kind, message, same_as)
         self.is_settled = True
+
+    def follow(self, first: _Settled) -> None:
+        self.settle(first.file.status, first.file.message, first.file.kind, first.file.same_as)
+        self.sidecar = first.sidecar
 
     def told(self) -> IngestedFile:
         counts = [int(str(self.sidecar.get(name, 0))) for name in ("rows_total", "rows_staged", "rows_quarantined")]
@@ -158,16 +180,69 @@ def _land(home: Home, new: Sequence[InboxFile], known: set[str]) -> list[_Settle
     return landed
 
 
+def _arrived(home: Home, scans: Sequence[Scan]) -> list[Arrival]:
+    """The deliveries that say something new; the others, and those a killed run left behind, are forgotten."""
+    listed = [one.number for scan in scans for one in scan.deliveries]
+    news: list[Arrival] = []
+    repeated = []
+    for arrival in read_arrivals(home):
+        if is_repeated(arrival, scans) and all(arrival.origin != earlier.origin for earlier in news):
+            repeated.append(arrival.number)
+        else:
+            news.append(arrival)
+    forget_arrivals(home, [*listed, *repeated])
+    return news
+
+
+def _by_content(home: Home, ingested: Mapping[str, LandedFile], landed: Iterable[_Settled]) -> dict[str, _Settled]:
+    """What is known of each content, from the manifests and from this look."""
+    sidecars = read_sidecars(home)
+    known = {sha256: _Settled(file, sidecars.get(sha256, {}), is_settled=True) for sha256, file in ingested.items()}
+    for one in known.values():
+        if one.sidecar:
+            one.settle("staged", str(one.sidecar["message"]), str(one.sidecar["kind"]))
+    return known | {one.file.sha256: one for one in landed if one.file.sha256}
+
+
+def _take_up(home: Home, arrivals: Iterable[Arrival], known: dict[str, _Settled]) -> list[_Settled]:
+    """The files of complete deliveries and the members of archives among them; known content is listed again."""
+    taken: list[_Settled] = []
+    for arrival in arrivals:
+        for landed in arrival.files:
+            file = replace(landed, delivery=arrival.number)
+            one = _Settled(file, first=known.get(file.sha256))
+            taken.append(one)
+            known.setdefault(file.sha256, one)
+            if not is_archive(home, file):
+                continue
+            try:
+                members = take_members(home, file)
+            except InputFileError as refusal:
+                one.settle("refused", str(refusal))
+                continue
+            one.settle("archive", f"{len(members)} files")
+            for member in members:
+                held = _Settled(replace(member, origin=file.origin, delivery=file.delivery))
+                held.first = known.get(member.sha256)
+                taken.append(held)
+                known.setdefault(member.sha256, held)
+    return taken
+
+
 def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[str], None]) -> list[_Settled]:
     """Stage the files of one scan; they are parts of one version, so an invoice has one currency across them."""
     earlier = {_likeness(sidecar): sha256 for sha256, sidecar in read_sidecars(home).items()}
-    for one in landed:
+    new = [one for one in landed if one.first is None]
+    for one in new:
         if not one.is_settled:
             _stage_one(home, one, {})
             _discard_repeated(home, one, earlier)
         on_progress(_sentence(one.told()))
-    expected = _expected_currencies(one.sidecar for one in landed)
     for one in landed:
+        if one.first is not None:
+            one.follow(one.first)
+    expected = _expected_currencies(one.sidecar for one in landed)
+    for one in new:
         mixed = {invoice: currency for (kind, invoice), currency in expected.items() if kind == one.file.kind}
         if any(_has_other(one.sidecar, invoice, currency) for invoice, currency in mixed.items()):
             _stage_one(home, one, mixed)
@@ -176,6 +251,9 @@ def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[s
 
 
 def _stage_one(home: Home, one: _Settled, currencies: Mapping[str, str]) -> None:
+    if one.file.origin is not None and is_document(home, one.file.sha256):
+        one.settle("kept", "")
+        return
     try:
         one.sidecar = stage(home, one.file, currencies)
     except UnrecognisedFileError as reason:
@@ -194,13 +272,14 @@ def _discard_repeated(home: Home, one: _Settled, earlier: dict[str, str]) -> Non
     if same == one.file.sha256 or unpacked_digest(home, same) != unpacked_digest(home, one.file.sha256):
         return
     discard(home, str(one.sidecar["kind"]), one.file.sha256)
-    one.settle("known", f"it holds the same as the file with SHA-256 {same}, which is ingested", one.file.kind)
+    told = f"it holds the same as the file with SHA-256 {same}, which is ingested"
+    one.settle("known", told, one.file.kind, same)
     one.sidecar = {}
 
 
 def _likeness(sidecar: Mapping[str, object]) -> str:
     """What two files of the same content have in common without reading them again."""
-    return json.dumps([sidecar[name] for name in ("kind", "rows_total", "rows_quarantined", "invoices")])
+    return json.dumps([sidecar.get(name) for name in _TOLD_BY_CONTENT])
 
 
 def _invoices(sidecar: Mapping[str, object]) -> Iterable[Mapping[str, object]]:
@@ -246,6 +325,8 @@ def _waiting(found: Iterable[InboxFile], ingested: Mapping[str, LandedFile]) -> 
 
 
 def _sentence(file: IngestedFile) -> str:
+    if file.status == "kept":
+        return f"{file.name}: kept as it is"
     if file.status == "staged":
         said = f"{file.name}: {file.kind}, {file.rows_staged} rows"
         return f"{said}; {file.message}" if file.message else said

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch
+from csp_pipeline.formats.open_month import BILLED_OF
 from csp_pipeline.storage.durable import durable
 
 if TYPE_CHECKING:
@@ -44,6 +45,28 @@ def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected
         if currency is not None and currency != expected[invoice]:
             reason = f"invoice {invoice} is in {expected[invoice]}, this row in {currency}; an invoice has one currency"
             batch.rejects.append(Reject(row, portal, currency, reason, invoice))
+
+
+def reject_billed(wire_format: WireFormat, batch: TypedBatch) -> None:
+    """Put aside the rows that name an invoice in a file that began as one of an open month.
+
+    Args:
+        wire_format: the format of the file; nothing is done to one that is not of an open month.
+        batch: gets a reject for each such row.
+    """
+    billed = BILLED_OF.get(wire_format.kind)
+    if billed is None or billed.invoice is None:
+        return
+    invoices = batch.table[billed.invoice]
+    if invoices.null_count == batch.table.num_rows:
+        return
+    portal = wire_format.column[billed.invoice].portal
+    reason = f"the file is of an open month, as its first rows name no {portal}; this row does: export the month again"
+    named = pc.is_valid(invoices)
+    for row, invoice in zip(
+        batch.table[ROW].filter(named).to_pylist(), invoices.filter(named).to_pylist(), strict=True
+    ):
+        batch.rejects.append(Reject(row, portal, invoice, reason))
 
 
 def split(wire_format: WireFormat, batch: TypedBatch) -> tuple[pa.Table, pa.Table, list[Reject]]:

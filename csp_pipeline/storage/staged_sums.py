@@ -1,7 +1,8 @@
-"""What a staged file adds up to, per invoice: rows and amounts of the file, staged, and put aside.
+"""What a staged file adds up to: per invoice, or for an open month per currency and month.
 
 What belongs here: the sums that the identity "rows in = rows staged + rows quarantined" and its twin for amounts
-rest on. They are taken batch by batch, so that a file of any size needs no more memory.
+rest on, and those that tell which month an open file is of. They are taken batch by batch, so that a file of any size
+needs no more memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csp_pipeline.domain.proration import EXACT
+from csp_pipeline.formats.open_month import BILLED_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,10 +64,30 @@ class InvoiceSums:
 
 
 @dataclass(slots=True)
+class MonthSums:
+    """The staged rows of an open file in one currency and month, and their amount."""
+
+    rows_staged: int = 0
+    amount_staged: Decimal = Decimal(0)
+
+    def add(self, rows: int, amount: Decimal | None) -> None:
+        """Add rows and their amount, with every digit."""
+        self.rows_staged += rows
+        if amount is not None:
+            self.amount_staged = EXACT.add(self.amount_staged, amount)
+
+
+@dataclass(slots=True)
 class Sums:
-    """The sums of one batch, or of a file when batches are added up."""
+    """The sums of one batch, or of a file when batches are added up.
+
+    Attributes:
+        invoices: by invoice; empty for kinds without.
+        open_months: by currency and month (`YYYY-MM`, or empty for rows without a date); of open files only.
+    """
 
     invoices: dict[str, InvoiceSums] = field(default_factory=dict)
+    open_months: dict[tuple[str, str], MonthSums] = field(default_factory=dict)
 
     def of(self, invoice: str) -> InvoiceSums:
         """The sums of an invoice, new when it was not met yet."""
@@ -80,6 +102,20 @@ class Sums:
                 sums.add_amount(name, getattr(more, name))
             sums.currencies.update(more.currencies)
             sums.months.update(more.months)
+        for place, month in other.open_months.items():
+            self.open_months.setdefault(place, MonthSums()).add(month.rows_staged, month.amount_staged)
+
+    def stored_months(self) -> list[dict[str, object]]:
+        """The sums of an open file as the sidecar keeps them: decimals as text."""
+        return [
+            {
+                "currency": currency,
+                "month": month,
+                "rows_staged": sums.rows_staged,
+                "amount_staged": _text(sums.amount_staged),
+            }
+            for (currency, month), sums in sorted(self.open_months.items())
+        ]
 
     def count_rejected(self, rejects: Iterable[Reject]) -> int:
         """Count the rows put aside, each once, by invoice; returns those that name no invoice."""
@@ -101,9 +137,12 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
         aside: rows put aside, as far as they could be read.
 
     Returns:
-        The sums by invoice; empty for kinds without invoices.
+        The sums by invoice, or by currency and month; empty for kinds with neither.
     """
     sums = Sums()
+    if wire_format.kind in BILLED_OF:
+        _add_open_months(sums, wire_format, sound)
+        return sums
     if wire_format.invoice is None or wire_format.currency is None or wire_format.amount is None:
         return sums
     money = {"amount_staged": wire_format.amount, "tax_staged": wire_format.tax, "total_staged": wire_format.total}
@@ -132,13 +171,32 @@ def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | Non
 
 
 def _count_months(sums: Sums, sound: pa.Table, invoice: str, dates: tuple[str, ...]) -> None:
-    told = pc.coalesce(*(sound[name] for name in dates))
-    month = pc.add(pc.multiply(pc.year(told), _MONTHS), pc.subtract(pc.month(told), 1))
-    grouped = pa.table({"invoice": sound[invoice], "month": month}).group_by(["invoice", "month"], use_threads=False)
-    for row in grouped.aggregate([([], "count_all")]).to_pylist():
+    columns = pa.table({"invoice": sound[invoice], "month": _months(sound, dates)})
+    for row in columns.group_by(["invoice", "month"], use_threads=False).aggregate([([], "count_all")]).to_pylist():
         if row["month"] is not None:
-            year, place = divmod(row["month"], _MONTHS)
-            sums.of(row["invoice"]).months[f"{year:04d}-{place + 1:02d}"] += row["count_all"]
+            sums.of(row["invoice"]).months[_month(row["month"])] += row["count_all"]
+
+
+def _add_open_months(sums: Sums, wire_format: WireFormat, sound: pa.Table) -> None:
+    if wire_format.currency is None or wire_format.amount is None:
+        return
+    columns = {"currency": sound[wire_format.currency], "month": _months(sound, wire_format.dates)}
+    table = pa.table({**columns, "amount": sound[wire_format.amount]})
+    grouped = table.group_by(["currency", "month"], use_threads=False).aggregate([("amount", "sum"), ([], "count_all")])
+    for row in grouped.to_pylist():
+        place = (row["currency"], "" if row["month"] is None else _month(row["month"]))
+        sums.open_months.setdefault(place, MonthSums()).add(row["count_all"], row["amount_sum"])
+
+
+def _months(rows: pa.Table, dates: tuple[str, ...]) -> pa.ChunkedArray:
+    """The month of each row as a running number, from the first of the dates that is there."""
+    told = pc.coalesce(*(rows[name] for name in dates))
+    return pc.add(pc.multiply(pc.year(told), _MONTHS), pc.subtract(pc.month(told), 1))
+
+
+def _month(number: int) -> str:
+    year, place = divmod(number, _MONTHS)
+    return f"{year:04d}-{place + 1:02d}"
 
 
 def _most(counted: Counter[str]) -> str | None:

@@ -11,7 +11,9 @@ import json
 import shutil
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,8 +22,8 @@ import pyarrow.parquet as pq
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, schema_of
+from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.opening import open_rows
-from csp_pipeline.formats.recognition import UnrecognisedFileError
 from csp_pipeline.formats.schema import check
 from csp_pipeline.formats.unpacking import in_words, open_text
 from csp_pipeline.storage import quarantine
@@ -30,10 +32,12 @@ from csp_pipeline.storage.landing import file_path
 from csp_pipeline.storage.staged_sums import Sums, sums_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from csp_pipeline.formats.columns import WireFormat
+    from csp_pipeline.formats.csv_rows import CsvRows
+    from csp_pipeline.formats.json_rows import JsonRows
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import LandedFile
 
@@ -112,18 +116,19 @@ def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = N
         UnrecognisedFileError: when the file is of no kind this version reads.
         InputFileError: when the file is refused whole.
     """
-    with open_text(file_path(home, file.sha256)) as stream:
+    with open_text(file_path(home, file.sha256)) as stream, in_words():
         rows = open_rows(stream)
-        wire_format = rows.wire_format
         tally = _Tally()
-        works = (
-            _Preparing(wire_format, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches())
-        )
-        with durable(parquet_path(home, wire_format.kind, file.sha256)) as unfinished, in_words():
-            with _writer(unfinished, wire_format) as writer:
+        works = (_Preparing(rows, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches()))
+        prepared = _in_order(works)
+        first = next(prepared, None)
+        wire_format = rows.wire_format
+        batches = chain([first] if first else [], prepared)
+        with durable(parquet_path(home, wire_format.kind, file.sha256)) as unfinished:
+            with closing(prepared), _writer(unfinished, wire_format) as writer:
                 output = _Output(wire_format, file, writer)
-                _write_all(output, works, tally, by_batch=rows.is_numbered_by_batch)
-            if not tally.rows:
+                _write_all(output, batches, tally, by_batch=rows.is_numbered_by_batch)
+            if not tally.rows and not rows.may_be_empty:
                 raise InputFileError("expected rows below the header, found none; export the file again")
             tally.rejects = quarantine.name_invoices(tally.rejects, sorted(tally.sums.invoices))
             quarantine.write(quarantine_path(home, file.sha256), file.name, tally.rejects)
@@ -160,7 +165,7 @@ def clear(home: Home) -> None:
 class _Preparing:
     """A batch to be typed, parted and summed, on a worker thread."""
 
-    wire_format: WireFormat
+    rows: CsvRows | JsonRows
     work: Callable[[], TypedBatch]
     currencies: Mapping[str, str]
     is_first: bool
@@ -168,19 +173,26 @@ class _Preparing:
     def __call__(self) -> _Prepared:
         batch = self.work()
         if self.is_first:
-            _refuse_unbilled(self.wire_format, batch)
-        quarantine.reject_other_currencies(self.wire_format, batch, self.currencies)
-        sound, aside, rejects = quarantine.split(self.wire_format, batch)
-        sums = sums_of(self.wire_format, sound, aside)
+            _tell_open_month(self.rows, batch)
+        wire_format = self.rows.wire_format
+        quarantine.reject_billed(wire_format, batch)
+        quarantine.reject_other_currencies(wire_format, batch, self.currencies)
+        sound, aside, rejects = quarantine.split(wire_format, batch)
+        sums = sums_of(wire_format, sound, aside)
         return _Prepared(sound, rejects, batch.rows, batch.noticed, sums)
 
 
-def _in_order(works: Iterator[_Preparing]) -> Iterator[_Prepared]:
-    """Do the works on a few threads, a few ahead, and give the results in order."""
+def _in_order(works: Iterator[_Preparing]) -> Generator[_Prepared]:
+    """Do the works on a few threads, a few ahead, and give the results in order.
+
+    The second is begun when the first is done, which tells whether the file is of an open month; it is read meanwhile.
+    """
     waiting: deque[Future[_Prepared]] = deque()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
         try:
-            for work in works:
+            for place, work in enumerate(works):
+                if place == 1:
+                    waiting[0].result()
                 waiting.append(pool.submit(work))
                 if len(waiting) > WORKERS:
                     yield waiting.popleft().result()
@@ -228,9 +240,9 @@ class _Output:
         self.writer.write_table(whole, row_group_size=2 * _ROW_GROUP)
 
 
-def _write_all(output: _Output, works: Iterator[_Preparing], tally: _Tally, *, by_batch: bool) -> None:
+def _write_all(output: _Output, batches: Iterable[_Prepared], tally: _Tally, *, by_batch: bool) -> None:
     held: list[pa.Table] = []
-    for prepared in _in_order(works):
+    for prepared in batches:
         batch = _moved(prepared, tally.rows) if by_batch and tally.rows else prepared
         tally.add(batch)
         held.append(batch.sound)
@@ -249,16 +261,15 @@ def _moved(batch: _Prepared, by: int) -> _Prepared:
     return batch
 
 
-def _refuse_unbilled(wire_format: WireFormat, batch: TypedBatch) -> None:
-    """Rows of an open month name no invoice: estimates, which this version does not read."""
-    if wire_format.invoice is None or not batch.table.num_rows:
+def _tell_open_month(rows: CsvRows | JsonRows, batch: TypedBatch) -> None:
+    """A file whose first rows name no invoice is of an open month: from here on it is read as that."""
+    billed = rows.wire_format
+    if billed.kind not in OPEN_OF or billed.invoice is None or not batch.table.num_rows:
         return
-    portal = wire_format.column[wire_format.invoice].portal
-    if batch.table[wire_format.invoice].null_count == batch.table.num_rows:
-        raise UnrecognisedFileError(
-            f"it is a {wire_format.title} without {portal}, so of an open month (unbilled); this version reads billed "
-            "files only; it stays in the inbox"
-        )
+    if batch.table[billed.invoice].null_count == batch.table.num_rows:
+        portal = billed.column[billed.invoice].portal
+        batch.rejects = [one for one in batch.rejects if (one.column, one.value) != (portal, None)]
+        rows.wire_format = OPEN_OF[billed.kind]
 
 
 def _sidecar(wire_format: WireFormat, file: LandedFile, tally: _Tally, unknown: tuple[str, ...]) -> dict[str, object]:
@@ -274,6 +285,7 @@ def _sidecar(wire_format: WireFormat, file: LandedFile, tally: _Tally, unknown: 
         "rows_without_invoice": without_invoice if wire_format.invoice else 0,
         "message": _message(tally, quarantined, unknown),
         "invoices": [sums.stored(invoice) for invoice, sums in sorted(tally.sums.invoices.items())],
+        **({"open_months": tally.sums.stored_months()} if wire_format.kind in BILLED_OF else {}),
     }
 
 

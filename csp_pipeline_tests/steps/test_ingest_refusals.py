@@ -77,8 +77,5 @@ def test_a_member_name_never_reaches_the_disk(case: InboxCase) -> None:
     assert not list(case.home.root.parent.rglob("escaped*"))
 
 
-def test_open_month_files_and_legacy_files_stay_and_are_told(case: InboxCase) -> None:
-    assert "unbilled" in case.message(a__csv=recon({"InvoiceNumber": ""}))
-    assert "legacy licence" in case.message(
-        b__csv="PartnerId,DurableOfferId,SyndicationPartnerSubscriptionNumber\n1,2,3\n"
-    )
+def test_legacy_usage_files_stay_and_are_told(case: InboxCase) -> None:
+    assert "legacy usage" in case.message(b__csv="PartnerId,ConsumedQuantity,ResourceGuid,PretaxCharges\n1,2,3,4\n")

@@ -40,7 +40,7 @@ staged AS (
             coalesce(partner_id, ''), coalesce(customer_id, ''), coalesce(customer_name, ''), coalesce(customer_domain_name, ''),
             coalesce(customer_country, ''), coalesce(upper(invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
             coalesce(order_id, ''), coalesce(CAST(order_date AS VARCHAR), ''), coalesce(product_id, ''), coalesce(sku_id, ''),
-            coalesce(availability_id, ''), coalesce(sku_name, ''), coalesce(product_name, ''), coalesce(charge_type, ''),
+            coalesce(availability_id, ''), coalesce(sku_name, ''), coalesce(product_name, ''), lower(coalesce(charge_type, '')),
             coalesce(CAST(unit_price AS VARCHAR), ''), coalesce(CAST(quantity AS VARCHAR), ''),
             coalesce(CAST(subtotal AS VARCHAR), ''), coalesce(CAST(tax_total AS VARCHAR), ''), coalesce(CAST(total AS VARCHAR), ''),
             coalesce(currency, ''), coalesce(price_adjustment_description, ''), coalesce(publisher_name, ''),
