@@ -13,6 +13,8 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from csp_pipeline import __version__
+from csp_pipeline.errors import UsageError
+from csp_pipeline.settings import PARTNER_CENTER_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _GIGABYTE = 10**9
 _ENOUGH_DISK = 5 * _GIGABYTE
+_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     libraries = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "polars"))
     yield Finding("versions", f"csp-pipeline {__version__}, {libraries}")
     yield Finding("settings", f"CSP_HOME {home.root}, CSP_SOURCE {settings.source}")
-    yield from _credentials(settings)
+    yield from _access(settings)
     writable = _writable(home.root)
     yield writable
     if not writable.is_ok:
@@ -68,10 +71,24 @@ def _python() -> Finding:
     return Finding("python", found, "" if sys.version_info >= (3, 11) else "Install CPython 3.11 or later.")
 
 
-def _credentials(settings: Settings) -> Iterator[Finding]:
-    if settings.source != "partner-center":
+def _access(settings: Settings) -> Iterator[Finding]:
+    """Credentials, and when they are there the permissions; nothing is asked without them."""
+    if not _has_provider(settings):
         yield Finding("credentials", f"none needed for source {settings.source}")
         return
+    credentials = _credentials(settings)
+    yield credentials
+    if settings.partner_tenant_id and settings.client_id and settings.client_secret:
+        yield from _permissions(settings)
+
+
+def _has_provider(settings: Settings) -> bool:
+    """Whether a server is asked: Microsoft's, or a sandbox that runs already and whose address is set."""
+    is_sandbox_running = settings.source == "sandbox" and settings.partner_center_url != PARTNER_CENTER_URL
+    return settings.source == "partner-center" or is_sandbox_running
+
+
+def _credentials(settings: Settings) -> Finding:
     needed = {
         "CSP_PARTNER_TENANT_ID": settings.partner_tenant_id,
         "CSP_CLIENT_ID": settings.client_id,
@@ -79,11 +96,28 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
         "CSP_REFRESH_TOKEN": settings.refresh_token,
     }
     missing = [name for name, value in needed.items() if value is None]
-    yield Finding(
+    return Finding(
         "credentials",
         f"{len(needed) - len(missing)} of {len(needed)} set",
         f"Set {', '.join(missing)}." if missing else "",
     )
+
+
+def _permissions(settings: Settings) -> Iterator[Finding]:
+    from csp_pipeline.sources.calls import Calls  # noqa: PLC0415  (only with credentials)
+    from csp_pipeline.sources.login import GRAPH_SCOPE, PARTNER_CENTER_SCOPE, Login  # noqa: PLC0415
+    from csp_pipeline.sources.permissions import check_permissions  # noqa: PLC0415
+
+    try:
+        with (
+            Login(settings) as login,
+            Calls(settings.partner_center_url, login, PARTNER_CENTER_SCOPE, attempts=_ATTEMPTS) as partner_center,
+            Calls(settings.graph_url, login, GRAPH_SCOPE, attempts=_ATTEMPTS) as graph,
+        ):
+            for one in check_permissions(login, partner_center, graph):
+                yield Finding(one.permission, one.found, one.advice)
+    except UsageError as error:
+        yield Finding("addresses", "cannot be used", str(error))
 
 
 def _writable(folder: Path) -> Finding:

@@ -5,9 +5,10 @@ Secrets have no defaults and never appear in a `repr`.
 
 from __future__ import annotations
 
+import re
 from datetime import date  # noqa: TC003  (pydantic reads the annotation at run time)
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,6 +16,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from csp_pipeline.storage.home import Home
 
 Source = Literal["sandbox", "inbox", "partner-center"]
+
+PARTNER_CENTER_URL = "https://api.partnercenter.microsoft.com"
+_PRICING_URL = "https://api.partner.microsoft.com"
+_VERSION = re.compile(r"/v1(\.0)?$")
+
+
+def _pricing_url(settings: dict[str, Any]) -> str:
+    """Microsoft's own price service beside its Partner Center; any other server answers for both."""
+    partner_center_url = settings.get("partner_center_url", PARTNER_CENTER_URL)
+    return _PRICING_URL if partner_center_url == PARTNER_CENTER_URL else str(partner_center_url)
 
 
 class Settings(BaseSettings):
@@ -30,7 +41,8 @@ class Settings(BaseSettings):
     client_id: str | None = None
     client_secret: SecretStr | None = None
     refresh_token: SecretStr | None = None
-    partner_center_url: str = "https://api.partnercenter.microsoft.com"
+    partner_center_url: str = PARTNER_CENTER_URL
+    pricing_url: str = Field(default_factory=_pricing_url)
     graph_url: str = "https://graph.microsoft.com"
     login_url: str = "https://login.microsoftonline.com"
     reporting_currency: str | None = Field(default=None, pattern="^[A-Z]{3}$")
@@ -40,6 +52,13 @@ class Settings(BaseSettings):
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     pec_credit_lag_months: int = Field(default=0, ge=0, le=12)
     postgres_url: SecretStr | None = None
+    sandbox_scenario: Path | None = None
+
+    @field_validator("partner_center_url", "pricing_url", "graph_url", "login_url")
+    @classmethod
+    def _host_alone(cls, value: str) -> str:
+        """The address without the API's version, which the requests add themselves."""
+        return _VERSION.sub("", value.strip().rstrip("/"))
 
     @field_validator("alert_urls", mode="before")
     @classmethod
