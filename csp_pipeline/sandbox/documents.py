@@ -1,13 +1,14 @@
 """The invoices of the made-up partner: one G document per currency and month, its header and its two kinds of files.
 
-Lines and usage come from `seats` and `azure`; here they get tax, an invoice number, a wire form, and are written.
+Lines and usage come from `seats` and `azure`; here they get tax, an invoice number, a wire form, and are written. What
+the open month has brought so far is a document too, without a number.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -18,20 +19,24 @@ from csp_pipeline.sandbox.usage import InvoiceContext, PlanMonth, write_usage
 from csp_pipeline.sandbox.wire import FORMS, RECON_COLUMNS, USAGE_COLUMNS, Value, WireForm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from csp_pipeline.sandbox.azure import AzurePlan
     from csp_pipeline.sandbox.catalogue import Currency
     from csp_pipeline.sandbox.scenario import Scenario
 
 BLOBS_A_FILE = 3
 BLOB_ROWS_AT_MOST = 250_000
+NO_RATE_YET_ON = date(1, 1, 1)
 
 
 @dataclass
 class Document:
-    """One provider invoice.
+    """One provider invoice, or what is unbilled so far.
 
     Attributes:
+        number: Its number; blank for the open month.
         lines: Its reconciliation lines, each with its tax.
         usage: What every Azure plan on it used.
     """
@@ -43,6 +48,19 @@ class Document:
     form: WireForm
     lines: list[tuple[ReconLine, Decimal]] = field(default_factory=list)
     usage: list[PlanMonth] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Not billed yet."""
+        return not self.number
+
+    @property
+    def file_names(self) -> tuple[str, str]:
+        """Names of its usage and reconciliation files, without endings."""
+        if self.is_open:
+            named = f"{self.currency.code}_{self.month}"
+            return f"{named}_unbilleddailyratedusage", f"{named}_unbilledreconciliation"
+        return f"{self.number}_dailyratedusage", f"{self.number}_reconciliation"
 
     @property
     def subtotal(self) -> Decimal:
@@ -87,23 +105,64 @@ def plan_documents(scenario: Scenario) -> list[Document]:
     ]
 
 
+def plan_open_documents(scenario: Scenario) -> list[Document]:
+    """What is unbilled of the open month, one document per currency, without lines; wire forms go on taking turns."""
+    month, billed = scenario.open_month, len(scenario.months) * len(scenario.currencies)
+    return [
+        Document(
+            number="",
+            month=month,
+            currency=currency,
+            fx=scenario.fx(currency, month),
+            form=FORMS[(billed + number) % len(FORMS)],
+        )
+        for number, currency in enumerate(scenario.currencies)
+    ]
+
+
 def write_document(scenario: Scenario, document: Document, seat_lines: list[ReconLine], folder: Path) -> None:
-    """Write the usage and reconciliation files of one invoice and fill in the document; without lines, nothing.
+    """Write the usage and reconciliation files of one document and fill it in; without lines, nothing.
 
     Args:
         scenario: The facts.
-        document: The invoice; gets its lines and usage sums.
-        seat_lines: All lines that are not usage, of any invoice.
+        document: The invoice, or what is unbilled; gets its lines and usage sums.
+        seat_lines: All lines that are not usage, of any document.
         folder: The inbox.
     """
-    invoice = InvoiceContext(
-        number=document.number,
-        partner_id=scenario.partner_id,
-        first_month=scenario.months[0],
-        fx=document.fx,
-        fx_on=last_day(shift(document.month, -1)) - timedelta(days=2),
-    )
-    _write_usage(scenario, document, invoice, folder)
+    usage_name, lines_name = document.file_names
+    plans = _plans(scenario, document)
+    days = days_between(first_day(document.month), last_day(document.month))
+    blob_rows = min(sum(len(plan.resources) for plan in plans) * days // BLOBS_A_FILE + 1, BLOB_ROWS_AT_MOST)
+    rows = open_rows(folder, usage_name, document.form, USAGE_COLUMNS, blob_rows)
+    bill(scenario, document, seat_lines, rows.write)
+    rows.close()
+    if not document.lines:
+        return
+    rows = open_rows(folder, lines_name, document.form, RECON_COLUMNS, blob_rows=len(document.lines) // 2 + 1)
+    for text in line_rows(scenario, document):
+        rows.write(text)
+    rows.close()
+
+
+def bill(
+    scenario: Scenario,
+    document: Document,
+    seat_lines: list[ReconLine],
+    write_usage_rows: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Fill a document with its lines and usage sums.
+
+    Args:
+        scenario: The facts.
+        document: The document.
+        seat_lines: All lines that are not usage, of any document.
+        write_usage_rows: Takes its usage rows as text, a resource at a time; by default nobody reads them.
+    """
+    invoice = _context(scenario, document)
+    document.usage = [
+        write_usage(plan, document.month, invoice, document.form, write_usage_rows)
+        for plan in _plans(scenario, document)
+    ]
     lines = [line for usage in document.usage for line, _ in usage.lines]
     lines += [
         line
@@ -111,32 +170,34 @@ def write_document(scenario: Scenario, document: Document, seat_lines: list[Reco
         if line.billing_month == document.month and line.customer.currency == document.currency
     ]
     document.lines = [(line, _line_tax(line, document.currency)) for line in lines]
-    if not lines:
-        return
-    form, name = document.form, f"{document.number}_reconciliation"
-    rows = open_rows(folder, name, form, RECON_COLUMNS, blob_rows=len(lines) // 2 + 1)
+
+
+def line_rows(scenario: Scenario, document: Document) -> Iterator[str]:
+    """The reconciliation rows of a document that has its lines, in its wire form."""
+    invoice = _context(scenario, document)
     for line, tax in document.lines:
-        rows.write(form.row(RECON_COLUMNS, _recon_values(line, tax, document, invoice)))
-    rows.close()
+        yield document.form.row(RECON_COLUMNS, _recon_values(line, tax, document, invoice))
+
+
+def _context(scenario: Scenario, document: Document) -> InvoiceContext:
+    return InvoiceContext(
+        number=document.number,
+        partner_id=scenario.partner_id,
+        first_month=scenario.months[0],
+        ends_on=scenario.ends_on,
+        fx=document.fx,
+        fx_on=last_day(shift(document.month, -1)) - timedelta(days=2),
+        open_until=scenario.open_until if document.is_open else None,
+    )
+
+
+def _plans(scenario: Scenario, document: Document) -> list[AzurePlan]:
+    return [plan for plan in scenario.plans if plan.customer.currency == document.currency and plan.resources]
 
 
 def _line_tax(line: ReconLine, currency: Currency) -> Decimal:
     percent = currency.tax_percent if currency.tax_mode == "line" else Decimal(0)
     return round_away(line.subtotal * percent / 100, currency.minor_unit)
-
-
-def _write_usage(scenario: Scenario, document: Document, invoice: InvoiceContext, folder: Path) -> None:
-    plans = [plan for plan in scenario.plans if plan.customer.currency == document.currency and plan.resources]
-    if not plans:
-        return
-    expected = sum(len(plan.resources) for plan in plans) * days_between(
-        first_day(document.month), last_day(document.month)
-    )
-    blob_rows = min(expected // BLOBS_A_FILE + 1, BLOB_ROWS_AT_MOST)
-    rows = open_rows(folder, f"{document.number}_dailyratedusage", document.form, USAGE_COLUMNS, blob_rows)
-    for plan in plans:
-        document.usage.append(write_usage(plan, document.month, invoice, document.form, rows.write))
-    rows.close()
 
 
 def _recon_values(line: ReconLine, tax: Decimal, document: Document, invoice: InvoiceContext) -> dict[str, Value]:
@@ -177,10 +238,10 @@ def _recon_values(line: ReconLine, tax: Decimal, document: Document, invoice: In
         "UnitType": line.unit_type,
         "AlternateId": line.order_id,
         "BillableQuantity": line.quantity,
-        "BillingFrequency": line.billing_frequency,
+        "BillingFrequency": "" if document.is_open else line.billing_frequency,
         "PricingCurrency": line.pricing_currency,
         "PCToBCExchangeRate": line.fx,
-        "PCToBCExchangeRateDate": invoice.fx_on,
+        "PCToBCExchangeRateDate": NO_RATE_YET_ON if document.is_open else invoice.fx_on,
         "MeterDescription": line.meter_description,
         "ReservationOrderId": line.reservation_order_id,
         "CreditReasonCode": line.credit_reason_code,

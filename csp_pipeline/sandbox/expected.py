@@ -31,13 +31,20 @@ Json = dict[str, "Any"]
 SIX_DECIMALS = Decimal("0.000001")
 
 
-def write_expected(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange], path: Path) -> int:
+def write_expected(
+    scenario: Scenario,
+    documents: Sequence[Document],
+    changes: Sequence[SeatChange],
+    open_documents: Sequence[Document],
+    path: Path,
+) -> int:
     """Write the expected totals of a scenario.
 
     Args:
         scenario: The facts.
         documents: The provider invoices, already written.
         changes: The licence change log.
+        open_documents: What is unbilled of the open month, already written.
         path: The file to write.
 
     Returns:
@@ -47,13 +54,14 @@ def write_expected(scenario: Scenario, documents: Sequence[Document], changes: S
     planted = planted_entries(scenario, documents, charges)
     expected: Json = {
         "settings": _settings(scenario, documents),
-        "rows": _row_counts(scenario, documents, changes),
+        "rows": _row_counts(scenario, documents, changes, open_documents),
         "invoices": [_invoice(document) for document in documents],
         "cost": [_cost(document) for document in documents],
         "azure_plan_costs": [row for document in documents for row in _plan_costs(document)],
         "drafts": _drafts(charges),
         "revenue_by_currency": _by_currency((charge.line.currency, charge.amount) for charge in charges),
         "cost_by_currency": _by_currency((document.currency.code, document.subtotal) for document in documents),
+        "open_month": [_open_month(document) for document in open_documents if document.lines],
         "planted": planted,
         "planted_amount_tolerance": "0.000001",
     }
@@ -73,16 +81,26 @@ def _settings(scenario: Scenario, documents: Sequence[Document]) -> Json:
     }
 
 
-def _row_counts(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange]) -> Json:
+def _row_counts(
+    scenario: Scenario,
+    documents: Sequence[Document],
+    changes: Sequence[SeatChange],
+    open_documents: Sequence[Document],
+) -> Json:
     return {
         "reconciliation": sum(len(document.lines) for document in documents),
         "daily_usage": sum(document.usage_rows for document in documents),
+        "open_reconciliation": sum(len(document.lines) for document in open_documents),
+        "open_daily_usage": sum(document.usage_rows for document in open_documents),
         "invoice_headers": len(documents),
         "subscription_changes": len(changes),
         "audit_records": len(changes),
         "customers": len(scenario.customers),
         "subscriptions": sum(seats.is_listed for seats in scenario.seats) + len(scenario.plans),
         "agreements": sum(customer.agreed_on is not None for customer in scenario.customers),
+        "orders": len({seats.order_id for seats in scenario.seats} | {plan.order_id for plan in scenario.plans}),
+        "azure_entitlements": sum(len(plan.entitlements) for plan in scenario.plans),
+        "direct_signed": len(scenario.customers),
         "accounts": len(scenario.accounts),
         "account_tenants": len(scenario.tenants),
         "contract_lines": len(scenario.contract_lines),
@@ -126,6 +144,19 @@ def _invoice(document: Document) -> Json:
         "unexplained_amount": "0",
         "matched_lines_percent": "100" if any(usage.lines for usage in document.usage) else None,
         "proof_state": "proven",
+        "lines": len(document.lines),
+        "usage_rows": document.usage_rows,
+    }
+
+
+def _open_month(document: Document) -> Json:
+    return {
+        "billing_month": document.month,
+        "currency": document.currency.code,
+        "wire_form": document.form.name,
+        "subtotal_amount": plain(document.subtotal),
+        "total_amount": plain(document.subtotal + document.line_tax),
+        "net_amount": _units(_net_units(document)),
         "lines": len(document.lines),
         "usage_rows": document.usage_rows,
     }

@@ -57,7 +57,12 @@ def plain(amount: Decimal) -> str:
 
 @dataclass(frozen=True)
 class Customer:
-    """A customer tenant; several may share a name, and an account may own several."""
+    """A customer tenant; several may share a name, and an account may own several.
+
+    Attributes:
+        agreed_on: When the partner attested that it accepted the Microsoft Customer Agreement; None if it did not.
+        has_signed_directly: Whether it accepted the agreement with Microsoft itself.
+    """
 
     customer_id: str
     name: str
@@ -67,6 +72,7 @@ class Customer:
     mpn_id: str
     reseller_mpn_id: str
     agreed_on: date | None
+    has_signed_directly: bool = False
 
     @property
     def country(self) -> str:

@@ -1,4 +1,4 @@
-"""Write a made-up partner as inbox files, commercial terms and `expected.json`.
+"""Write a made-up partner as inbox files, commercial terms, `expected.json` and `scenario.json`.
 
 The one public entry of the generator. Everything is written to a folder beside the result first and moved at the end,
 so a run that was killed leaves nothing that looks finished.
@@ -9,24 +9,20 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import UsageError
 from csp_pipeline.sandbox import commercial, partner_center
 from csp_pipeline.sandbox.catalogue import CURRENCIES
-from csp_pipeline.sandbox.documents import plan_documents, write_document
+from csp_pipeline.sandbox.documents import write_document
 from csp_pipeline.sandbox.expected import write_expected
-from csp_pipeline.sandbox.scenario import build
-from csp_pipeline.sandbox.seats import change_log, provider_lines
+from csp_pipeline.sandbox.partner import SCENARIO_FILE, Arguments, build_partner, write_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from csp_pipeline.sandbox.facts import ReconLine, SeatChange
-    from csp_pipeline.sandbox.scenario import Scenario
-
+EXPECTED_FILE = "expected.json"
 PARTIAL_FOLDER = ".generate-partial"
 MONTH_PATTERN = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 MONTHS_AT_MOST = 24
@@ -56,7 +52,7 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     """Write a seeded scenario in Microsoft's formats; the same arguments give the same bytes.
 
     Args:
-        out: Folder that gets `inbox/`, `commercial/` and `expected.json` (the layout of CSP_HOME).
+        out: Folder that gets `inbox/`, `commercial/` (the layout of CSP_HOME), `expected.json` and `scenario.json`.
         customers: Customer tenants; the first dozen carry the special cases and planted anomalies.
         usage_rows: Daily rated usage rows, all months together.
         months: First and last billing month, `YYYY-MM`.
@@ -75,16 +71,16 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
         shutil.rmtree(unfinished)
     for folder in ("inbox", "commercial"):
         (unfinished / folder).mkdir(parents=True)
-    scenario = build(customers, usage_rows, months, currencies, seed)
-    seat_lines = _seat_lines(scenario)
-    changes = _changes(scenario)
-    documents = plan_documents(scenario)
-    for document in documents:
-        write_document(scenario, document, seat_lines, unfinished / "inbox")
-    documents = [document for document in documents if document.lines]
+    arguments = Arguments(customers, usage_rows, months, tuple(currencies), seed)
+    partner = build_partner(arguments)
+    scenario, changes = partner.scenario, partner.changes
+    for document in partner.documents + partner.open_documents:
+        write_document(scenario, document, partner.seat_lines, unfinished / "inbox")
+    documents = [document for document in partner.documents if document.lines]
     partner_center.write_all(scenario, documents, changes, unfinished / "inbox")
     commercial.write_all(scenario, changes, unfinished / "commercial")
-    planted = write_expected(scenario, documents, changes, unfinished / "expected.json")
+    planted = write_expected(scenario, documents, changes, partner.open_documents, unfinished / EXPECTED_FILE)
+    write_arguments(arguments, unfinished / SCENARIO_FILE)
     return GenerateReport(
         out=out,
         files=_move_into_place(unfinished, out),
@@ -112,7 +108,7 @@ def _check(out: Path, customers: int, usage_rows: int, months: tuple[str, str], 
     if usage_rows < 0:
         raise UsageError(f"the number of usage rows must not be negative, but it is {usage_rows}")
     taken = [path for name in ("inbox", "commercial") if (path := out / name).is_dir() and any(path.iterdir())]
-    taken += [path for path in (out / "expected.json",) if path.exists()]
+    taken += [path for name in (EXPECTED_FILE, SCENARIO_FILE) if (path := out / name).exists()]
     if taken or (out.exists() and not out.is_dir()):
         found = taken[0] if taken else out
         raise UsageError(
@@ -130,24 +126,11 @@ def _check_currencies(currencies: Sequence[str]) -> None:
         raise UsageError(f"a currency is named twice in {','.join(currencies)}: name each one once")
 
 
-def _seat_lines(scenario: Scenario) -> list[ReconLine]:
-    """All provider lines that are not usage, of all invoices."""
-    lines = list(scenario.extra_lines)
-    for seats in scenario.seats:
-        lines += provider_lines(seats, scenario.months, partial(scenario.fx, seats.customer.currency), scenario.source)
-    return lines
-
-
-def _changes(scenario: Scenario) -> list[SeatChange]:
-    """The whole change log, oldest first."""
-    rows = [row for seats in scenario.seats for row in change_log(seats, scenario.months, scenario.source)]
-    return sorted(rows, key=lambda row: (row.changed_at, row.change_id))
-
-
 def _move_into_place(unfinished: Path, out: Path) -> tuple[str, ...]:
     """Rename whole folders, the inbox last: until it is there, nobody takes the partner for complete."""
     written = sorted(path.relative_to(unfinished).as_posix() for path in unfinished.rglob("*") if path.is_file())
-    (unfinished / "expected.json").replace(out / "expected.json")
+    for name in (EXPECTED_FILE, SCENARIO_FILE):
+        (unfinished / name).replace(out / name)
     for folder in ("commercial", "inbox"):
         if (out / folder).exists():
             (out / folder).rmdir()

@@ -1,33 +1,27 @@
-"""What Partner Center itself tells: invoice headers, customers, subscriptions, agreements, audits, the change log.
+"""What Partner Center itself tells, as files of the inbox: collections, responses, and the licence change log.
 
-Collections have the shape of the REST API (`totalCount`, `items`, `links`, `attributes`). Numbers of money are written
-as JSON numbers with every digit.
+Customers, subscriptions, agreements, audits and invoice headers are one collection each. What Partner Center tells per
+customer, order or plan is written as responses: a line `{"uri": …, "body": …}` for each answer. The items are made in
+`resources` and `sold_items`.
 """
 
 from __future__ import annotations
 
 import csv
-import json
-import re
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from csp_pipeline.sandbox.catalogue import AZURE_PLAN_PRODUCT_ID, AZURE_PLAN_SKU_ID, MICROSOFT, PARTNER_DOMAIN
-from csp_pipeline.sandbox.dates import first_day, last_day, shift
-from csp_pipeline.sandbox.facts import SeatChange, Seats, plain
-from csp_pipeline.sandbox.seats import cycles_of
+from csp_pipeline.sandbox import resources, sold_items
+from csp_pipeline.sandbox.json_text import Json, collection, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from csp_pipeline.sandbox.azure import AzurePlan
     from csp_pipeline.sandbox.documents import Document
-    from csp_pipeline.sandbox.facts import Customer
+    from csp_pipeline.sandbox.facts import Customer, SeatChange
     from csp_pipeline.sandbox.scenario import Scenario
 
-Json = dict[str, Any]
 CHANGE_COLUMNS = (
     "change_id",
     "customer_id",
@@ -38,199 +32,81 @@ CHANGE_COLUMNS = (
     "quantity_after",
     "actor",
 )
-MCA_TEMPLATE_ID = "117a77b0-9360-443b-8795-c6dedc750cf9"
+ORDER_SETTLES_WITHIN = timedelta(days=90)
+Response = tuple[str, Json]
 
 
 def write_all(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange], folder: Path) -> None:
     """Write every Partner Center file of a scenario into the inbox."""
-    write_collection(folder / "invoices.json", "/invoices", [invoice_header(document) for document in documents])
-    customers = [_customer(customer) for customer in scenario.customers]
+    headers = [resources.invoice_header(document) for document in documents]
+    write_collection(folder / "invoices.json", "/invoices", headers)
+    customers = [resources.customer_item(customer) for customer in scenario.customers]
     write_collection(folder / "customers.json", "/customers?size=500", customers)
-    subscriptions = [_seat_subscription(scenario, seats) for seats in scenario.seats if seats.is_listed]
-    subscriptions += [_azure_subscription(scenario, plan) for plan in scenario.plans]
-    write_collection(folder / "subscriptions.json", "/subscriptions", subscriptions)
-    agreements = [_agreement(customer, customer.agreed_on) for customer in scenario.customers if customer.agreed_on]
+    subscriptions = sold_items.subscription_items(scenario)
+    named = [{"customerId": customer.customer_id, **item} for customer, item in subscriptions]
+    write_collection(folder / "subscriptions.json", "/subscriptions", named)
+    agreements = [
+        {"customerId": customer.customer_id, **item}
+        for customer in scenario.customers
+        if (item := resources.agreement_item(customer))
+    ]
     write_collection(folder / "agreements.json", "/agreements", agreements)
-    records = [_audit_record(scenario, change) for change in changes]
+    records = [resources.audit_item(scenario, change) for change in changes]
     write_collection(folder / "auditrecords.json", "/auditrecords?size=500", records)
     write_changes(folder / "subscription_changes.csv", changes)
+    write_responses(folder / "orders.json", _orders(scenario))
+    write_responses(folder / "azure_entitlements.json", _entitlements(scenario))
+    write_responses(folder / "direct_signed.json", _direct_signed(scenario))
+    write_responses(folder / "subscription_provisioning.json", _subscription_provisioning(subscriptions))
+    write_responses(folder / "order_provisioning.json", _order_provisioning(scenario))
 
 
-def write_collection(path: Path, uri: str, items: Sequence[Json]) -> None:
+def write_collection(path: Path, uri: str, items: list[Json]) -> None:
     """Write a REST collection; decimals become JSON numbers, digit by digit."""
-    collection = {
-        "totalCount": len(items),
-        "items": items,
-        "links": {"self": {"uri": uri, "method": "GET", "headers": []}},
-        "attributes": {"objectType": "Collection"},
-    }
-    text = json.dumps(collection, indent=1, ensure_ascii=False, default=_number_marker)
-    path.write_text(re.sub(r'"\\u0001([^"]*)"', r"\1", text) + "\n", encoding="utf-8")
+    path.write_text(written(collection(items, uri), indent=1) + "\n", encoding="utf-8")
 
 
-def _number_marker(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"\x01{plain(value)}"
-    raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
+def write_responses(path: Path, responses: Iterable[Response]) -> None:
+    """Write answers one a line, each with the address it came from."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        for uri, body in responses:
+            stream.write(written({"uri": f"/v1{uri}", "body": body}) + "\n")
 
 
-def utc(on: date) -> str:
-    """Midnight of a day as the API writes it."""
-    return f"{on.isoformat()}T00:00:00Z"
+def _orders(scenario: Scenario) -> Iterable[Response]:
+    orders = sold_items.order_items(scenario)
+    for customer in scenario.customers:
+        uri = f"/customers/{customer.customer_id}/orders"
+        yield uri, collection([order for owner, order in orders if owner is customer], uri)
 
 
-def invoice_header(document: Document) -> Json:
-    """An item of the collection of `/invoices`."""
-    issued_on = first_day(shift(document.month, 1)) + timedelta(days=7)
-    lines_uri = f"/invoices/OneTime-{document.number}/lineitems/OneTime/BillingLineItems"
-    return {
-        "id": document.number,
-        "invoiceDate": utc(issued_on),
-        "billingPeriodStartDate": utc(first_day(document.month)),
-        "billingPeriodEndDate": utc(last_day(document.month)),
-        "totalCharges": document.total,
-        "paidAmount": Decimal(0),
-        "currencyCode": document.currency.code,
-        "currencySymbol": document.currency.symbol,
-        "pdfDownloadLink": f"/invoices/{document.number}/documents/statement",
-        "invoiceDetails": [
-            {
-                "invoiceLineItemType": "billing_line_items",
-                "billingProvider": "one_time",
-                "links": {"self": {"uri": lines_uri, "method": "GET", "headers": []}},
-                "attributes": {"objectType": "InvoiceDetail"},
-            }
-        ],
-        "documentType": "invoice",
-        "invoiceType": "OneTime",
-        "links": {"self": {"uri": f"/invoices/OneTime-{document.number}", "method": "GET", "headers": []}},
-        "attributes": {"objectType": "Invoice"},
-    }
+def _entitlements(scenario: Scenario) -> Iterable[Response]:
+    for plan in scenario.plans:
+        items = [resources.entitlement_item(plan, entitlement) for entitlement in plan.entitlements]
+        uri = f"/customers/{plan.customer.customer_id}/subscriptions/{plan.subscription_id}/azureEntitlements"
+        yield uri, collection(items)
 
 
-def _customer(customer: Customer) -> Json:
-    return {
-        "id": customer.customer_id,
-        "companyProfile": {
-            "tenantId": customer.customer_id,
-            "domain": customer.domain,
-            "companyName": customer.name,
-            "address": {"country": customer.country},
-            "attributes": {"objectType": "CustomerCompanyProfile"},
-        },
-        "relationshipToPartner": "reseller",
-        "attributes": {"objectType": "Customer"},
-    }
+def _direct_signed(scenario: Scenario) -> Iterable[Response]:
+    for customer in scenario.customers:
+        uri = f"/customers/{customer.customer_id}/directSignedMicrosoftCustomerAgreementStatus"
+        yield uri, {"isSigned": customer.has_signed_directly}
 
 
-def _subscription(customer: Customer, subscription_id: str, details: Json) -> Json:
-    uri = f"/customers/{customer.customer_id}/subscriptions/{subscription_id}"
-    return {
-        "id": subscription_id,
-        "customerId": customer.customer_id,
-        **details,
-        "links": {"self": {"uri": uri, "method": "GET", "headers": []}},
-        "attributes": {"objectType": "Subscription"},
-    }
+def _subscription_provisioning(subscriptions: Iterable[tuple[Customer, Json]]) -> Iterable[Response]:
+    for _, item in subscriptions:
+        if item["billingType"] == "license" and item["status"] == "active":
+            uri = f"{item['links']['self']['uri']}/provisioningstatus"
+            yield uri, resources.subscription_provisioning(item)
 
 
-def _seat_subscription(scenario: Scenario, seats: Seats) -> Json:
-    licence = seats.licence
-    quantity = seats.current_quantity()
-    current = list(cycles_of(seats, scenario.ends_on))[-1]
-    return _subscription(
-        seats.customer,
-        seats.subscription_id,
-        {
-            "offerId": f"{licence.product_id}:{licence.sku_id}:{licence.availability_id}",
-            "offerName": licence.name,
-            "friendlyName": licence.name,
-            "productType": {"id": licence.category, "displayName": licence.category},
-            "quantity": quantity,
-            "unitType": licence.unit_type,
-            "creationDate": utc(seats.first_charge_on),
-            "effectiveStartDate": utc(max(current.term_start_on, seats.first_charge_on)),
-            "commitmentEndDate": utc(current.term_end_on),
-            "status": "active" if quantity else "deleted",
-            "autoRenewEnabled": seats.renewal_type == "renew",
-            "isTrial": False,
-            "billingType": "license",
-            "billingCycle": "monthly" if seats.cycle_months == 1 else "annual",
-            "termDuration": seats.term,
-            "isMicrosoftProduct": licence.publisher_name == MICROSOFT,
-            "publisherName": licence.publisher_name,
-            "contractType": "subscription",
-            "orderId": seats.order_id,
-        },
-    )
-
-
-def _azure_subscription(scenario: Scenario, plan: AzurePlan) -> Json:
-    return _subscription(
-        plan.customer,
-        plan.subscription_id,
-        {
-            "offerId": f"{AZURE_PLAN_PRODUCT_ID}:{AZURE_PLAN_SKU_ID}:DZH318Z0BPAV",
-            "offerName": "Azure plan",
-            "friendlyName": "Azure plan",
-            "productType": {"id": "Azure", "displayName": "Azure"},
-            "quantity": 1,
-            "unitType": "Usage-based",
-            "creationDate": utc(plan.starts_on),
-            "effectiveStartDate": utc(plan.starts_on),
-            "commitmentEndDate": utc(last_day(shift(scenario.months[-1], 120))),
-            "status": "active",
-            "autoRenewEnabled": False,
-            "isTrial": False,
-            "billingType": "usage",
-            "billingCycle": "monthly",
-            "termDuration": "",
-            "isMicrosoftProduct": True,
-            "publisherName": MICROSOFT,
-            "contractType": "subscription",
-            "orderId": plan.order_id,
-        },
-    )
-
-
-def _agreement(customer: Customer, agreed_on: date) -> Json:
-    return {
-        "customerId": customer.customer_id,
-        "primaryContact": {"firstName": "Tania", "lastName": "Carr", "email": f"tania.carr@{customer.domain}"},
-        "templateId": MCA_TEMPLATE_ID,
-        "dateAgreed": f"{agreed_on.isoformat()}T00:00:00",
-        "type": "MicrosoftCustomerAgreement",
-        "agreementLink": "https://aka.ms/customeragreement",
-        "links": {"self": {"uri": f"/customers/{customer.customer_id}/agreements", "method": "GET", "headers": []}},
-    }
-
-
-def _audit_record(scenario: Scenario, change: SeatChange) -> Json:
-    def subscription(quantity: int) -> str:
-        return json.dumps({"Id": change.subscription_id, "Quantity": quantity, "Status": "active"})
-
-    return {
-        "partnerId": scenario.partner_id,
-        "customerId": change.customer.customer_id,
-        "customerName": change.customer.name,
-        "userPrincipalName": f"agent@{PARTNER_DOMAIN}",
-        "applicationId": "Partner Center Web UI",
-        "resourceType": "subscription",
-        "resourceOldValue": subscription(change.quantity_before),
-        "resourceNewValue": subscription(change.quantity_after),
-        "operationType": "update_subscription" if change.quantity_before else "create_order",
-        "operationDate": _instant(change.changed_at),
-        "operationStatus": "succeeded",
-        "customizedData": [
-            {"key": "SubscriptionId", "value": change.subscription_id},
-            {"key": "Quantity", "value": str(change.quantity_after)},
-        ],
-        "attributes": {"objectType": "AuditRecord"},
-    }
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="seconds") + "Z"
+def _order_provisioning(scenario: Scenario) -> Iterable[Response]:
+    """The status of the orders placed within some days before the newest; nobody asks for that of an older one."""
+    orders = [order for _, order in sold_items.order_items(scenario)]
+    newest_on = max((date.fromisoformat(order["creationDate"][:10]) for order in orders), default=scenario.starts_on)
+    for order in orders:
+        if order["creationDate"] >= resources.utc(newest_on - ORDER_SETTLES_WITHIN):
+            yield order["links"]["provisioningStatus"]["uri"], collection(resources.order_provisioning(order))
 
 
 def write_changes(path: Path, changes: Iterable[SeatChange]) -> None:
@@ -244,7 +120,7 @@ def write_changes(path: Path, changes: Iterable[SeatChange]) -> None:
                     change.change_id,
                     change.customer.customer_id,
                     change.subscription_id,
-                    _instant(change.changed_at),
+                    resources.instant(change.changed_at),
                     change.event,
                     change.quantity_before,
                     change.quantity_after,

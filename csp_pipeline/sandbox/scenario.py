@@ -8,7 +8,7 @@ Nothing is priced or written here.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.azure import AzurePlan
     from csp_pipeline.sandbox.facts import Planted, ReconLine
 
-UNSIGNED_EVERY, UNSIGNED_AT = 13, 5
+UNSIGNED_EVERY, UNSIGNED_AT, DIRECTLY_SIGNED_AT = 13, 5, 11
+OPEN_DAYS = 5
 
 
 @dataclass
@@ -76,6 +77,16 @@ class Scenario:
     def ends_on(self) -> date:
         """Last day of the last month."""
         return last_day(self.months[-1])
+
+    @property
+    def open_month(self) -> str:
+        """The month after the last invoice."""
+        return shift(self.months[-1], 1)
+
+    @property
+    def open_until(self) -> date:
+        """The last day of the open month that is known."""
+        return day_of(self.open_month, OPEN_DAYS)
 
     def before(self, months: int, day: int) -> date:
         """A day some months before the first month."""
@@ -142,7 +153,10 @@ def _customer(scenario: Scenario, number: int) -> Customer:
         account_id="" if number == parts.UNMAPPED_NUMBER else f"A-{1001 + number}",
         mpn_id="5357564",
         reseller_mpn_id="0" if number % 3 else "4649221",
-        agreed_on=None if number % UNSIGNED_EVERY == UNSIGNED_AT else scenario.before(20 + number, 1 + number % 28),
+        agreed_on=None
+        if number % UNSIGNED_EVERY in (UNSIGNED_AT, DIRECTLY_SIGNED_AT)
+        else scenario.before(20 + number, 1 + number % 28),
+        has_signed_directly=number % UNSIGNED_EVERY == DIRECTLY_SIGNED_AT,
     )
     scenario.customers.append(customer)
     if number == parts.SECOND_TENANT_NUMBER:
@@ -166,16 +180,7 @@ def _customer(scenario: Scenario, number: int) -> Customer:
 def _into_first_account(scenario: Scenario, customer: Customer) -> Customer:
     """Make a customer the second tenant of the first account, in that account's market."""
     first = scenario.customers[0]
-    second = Customer(
-        customer.customer_id,
-        first.name,
-        customer.domain,
-        first.currency,
-        first.account_id,
-        customer.mpn_id,
-        first.reseller_mpn_id,
-        first.agreed_on,
-    )
+    second = replace(first, customer_id=customer.customer_id, domain=customer.domain, mpn_id=customer.mpn_id)
     scenario.customers[-1] = second
     scenario.tenants.append((first.account_id, second.customer_id))
     return second

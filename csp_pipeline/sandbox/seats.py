@@ -101,7 +101,7 @@ def provider_lines(
         One line per product and charge, in order of charge start.
     """
     return [
-        _line(seats, charge, licence, price, fx_of)
+        line_of(seats, charge, licence, price, fx_of)
         for charge in charges_of(seats, anchored(months[-1], 31), source)
         if charge.billing_month in months
         for licence, price in seats.parts
@@ -156,9 +156,10 @@ def _effective_price(seats: Seats, charge: SeatCharge, price: Decimal) -> Decima
     return truncate(price * days_between(charge.start_on, cycle.end_on) / cycle.full_days, PRICE_QUANTUM)
 
 
-def _line(
+def line_of(
     seats: Seats, charge: SeatCharge, licence: Licence, price: Decimal, fx_of: Callable[[str], Decimal]
 ) -> ReconLine:
+    """The line of one charge for one product of a subscription, on the invoice of the charge's billing month."""
     fx = fx_of(charge.billing_month) if seats.is_usd_priced else Decimal(1)
     effective = _effective_price(seats, charge, price) * (-1 if charge.quantity < 0 else 1)
     quantity = abs(charge.quantity)

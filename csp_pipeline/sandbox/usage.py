@@ -33,13 +33,25 @@ QUANTITY_SCALE, PRICING_SCALE, BILLING_SCALE, FX_SCALE = 6, 14, 10, 9
 
 @dataclass(frozen=True)
 class InvoiceContext:
-    """What all rows of one invoice share."""
+    """What all rows of one invoice share; an open month has no number and ends at its last known day.
+
+    Attributes:
+        ends_on: Last day of the last billed month of the scenario.
+        open_until: Last known day of an open month, until which live those that lived on `ends_on`.
+    """
 
     number: str
     partner_id: str
     first_month: str
+    ends_on: date
     fx: Decimal
     fx_on: date
+    open_until: date | None = None
+
+    def last_day_of(self, resource: Resource) -> date:
+        """The last day on which a resource has usage."""
+        last = first_day(self.first_month) + timedelta(days=resource.days - 1)
+        return self.open_until if self.open_until and last >= self.ends_on else last
 
 
 @dataclass
@@ -104,7 +116,7 @@ def write_usage(
     Args:
         plan: The plan with its resources.
         month: The billing month.
-        invoice: Number, exchange rate and first month of the scenario.
+        invoice: Number, exchange rate and days of the scenario.
         form: The wire form of the invoice's files.
         write: Takes the rows of one resource as text.
 
@@ -114,7 +126,7 @@ def write_usage(
     summed = PlanMonth(plan, month)
     days = [(on, form.day(on)) for on in each_day(month)]
     for resource in plan.resources:
-        last = first_day(invoice.first_month) + timedelta(days=resource.days - 1)
+        last = invoice.last_day_of(resource)
         alive = [(on, text) for on, text in days if on <= last]
         if alive:
             write(_resource_rows(resource, alive, invoice, form, summed))
@@ -206,7 +218,7 @@ def _usage_values(summed: PlanMonth, resource: Resource, percent: int, invoice: 
         "CustomerDomainName": customer.domain,
         "CustomerCountry": customer.country,
         "MpnId": customer.mpn_id,
-        "Tier2MpnId": customer.reseller_mpn_id,
+        "Tier2MpnId": customer.reseller_mpn_id if invoice.number else "",
         "InvoiceNumber": invoice.number,
         "ProductId": meter.product_id,
         "SkuId": meter.sku_id,
@@ -230,7 +242,7 @@ def _usage_values(summed: PlanMonth, resource: Resource, percent: int, invoice: 
         "ConsumedService": meter.service,
         "ResourceGroup": resource.group,
         "ResourceURI": resource.uri,
-        "ChargeType": "new",
+        "ChargeType": "new" if invoice.number else "",
         "UnitPrice": list_price,
         "UnitType": meter.unit,
         "BillingCurrency": customer.currency.code,

@@ -115,7 +115,7 @@ class WireForm:
     def day(self, on: date) -> str:
         """A date as this form writes it."""
         if self.dates == "us":
-            return f"{on.month}/{on.day}/{on.year}"
+            return f"{on.month}/{on.day}/{on.year:04d}"
         return on.isoformat() + ("T00:00:00Z" if self.dates == "utc" else "")
 
     def number(self, units: int, scale: int) -> str:
