@@ -7,7 +7,6 @@ but something needs a person; 1 failed, nothing published; 2 wrong usage.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -15,20 +14,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path  # noqa: TC003  (typer reads the annotation at run time)
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from csp_pipeline.cli_errors import FAILED, in_a_sentence
+from csp_pipeline.cli_sandbox import sandbox
 from csp_pipeline.errors import CspError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from csp_pipeline.orchestration.month import Outcome
     from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
-
-FAILED, WRONG_USAGE = 1, 2
-Arguments = ParamSpec("Arguments")
 
 app = typer.Typer(
     add_completion=False,
@@ -36,41 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Billing and reconciliation for Microsoft CSP partners: files in, a tied-out warehouse out.",
 )
-
-
-def _in_a_sentence(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
-    """Turn a command's result into the exit code, and errors into one sentence on stderr."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except UsageError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(WRONG_USAGE) from error
-        except CspError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(FAILED) from error
-        except _failures_outside() as error:
-            typer.echo(_one_sentence(error), err=True)
-            raise typer.Exit(FAILED) from error
-        raise typer.Exit(code)
-
-    return wrapped
-
-
-def _failures_outside() -> tuple[type[Exception], ...]:
-    """What can go wrong outside the program: files and folders, the lock (a TimeoutError), databases."""
-    import duckdb  # noqa: PLC0415  (not needed by a command that succeeds)
-
-    return OSError, duckdb.Error
-
-
-def _one_sentence(error: Exception) -> str:
-    """What went wrong outside the program, without the lines that are for its authors."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename} cannot be used: {error.strerror}."
-    return f"The work stopped: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+app.add_typer(sandbox, name="sandbox")
 
 
 def _settings(**overrides: object) -> Settings:
@@ -99,7 +64,7 @@ def _month(value: str | None) -> str | None:
 
 
 @app.command()
-@_in_a_sentence
+@in_a_sentence
 def run(
     month: Annotated[
         str | None, typer.Option(help="YYYY-MM; the latest month with provider documents when not given.")
@@ -115,10 +80,10 @@ def run(
     status, tell = progress(terminal(stderr=as_json))
     with status:
         tell("Loading the pipeline.")
-        outcome_month = _work(settings, month, tell)
+        outcome = _work(settings, month, tell)
         from csp_pipeline.cli_summary import read_summary  # noqa: PLC0415
 
-        summary = read_summary(settings.home, outcome_month)
+        summary = read_summary(settings.home, outcome.month, outcome.problems)
         write_report(summary, settings.home.reports)
     if as_json:
         typer.echo(json.dumps(summary.as_json(), ensure_ascii=False, default=str))
@@ -127,22 +92,28 @@ def run(
     return summary.exit_code
 
 
-def _work(settings: Settings, month: str | None, tell: Callable[[str], None]) -> str | None:
-    """Run the pipeline, with the made-up partner in an empty inbox when that is the source; returns the month."""
+def _work(settings: Settings, month: str | None, tell: Callable[[str], None]) -> Outcome:
+    """Run the pipeline on what the source has; the inbox is looked into whatever the source is.
+
+    Raises:
+        CspError: there is nothing to work on.
+    """
+    from csp_pipeline.orchestration.made_up_partner import is_fetched  # noqa: PLC0415
     from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
-    if settings.source == "partner-center":
-        raise UsageError(
-            "Source partner-center cannot be read yet; put the files into the inbox and use --source inbox."
-        )
     home = settings.home.create()
     with exclusive(home, on_wait=tell):
-        if not any(home.inbox.iterdir()) and not any(home.landing.glob("scans/*")):
-            _fill_empty_inbox(settings, home, tell)
+        if not is_fetched(settings):
+            if not any(home.inbox.iterdir()) and not any(home.landing.glob("scans/*")):
+                raise CspError(
+                    f"There is nothing to do: {home.inbox} is empty; put the provider's files there and run again."
+                )
+            if settings.source == "sandbox":
+                tell(f"{home.root} holds files of its own: working on them; no partner is made up beside them.")
         return _in_dagster(settings, month, tell, take_files=True)
 
 
-def _in_dagster(settings: Settings, month: str | None, tell: Callable[[str], None], *, take_files: bool) -> str | None:
+def _in_dagster(settings: Settings, month: str | None, tell: Callable[[str], None], *, take_files: bool) -> Outcome:
     """Bring the warehouse up to a month; whatever goes wrong inside is one sentence.
 
     Raises:
@@ -151,41 +122,25 @@ def _in_dagster(settings: Settings, month: str | None, tell: Callable[[str], Non
     from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (dagster takes a second to import)
 
     try:
-        return run_month(settings, month, on_progress=tell, take_files=take_files).month
+        return run_month(settings, month, on_progress=tell, take_files=take_files)
     except CspError:
         raise
     except Exception as error:
-        raise CspError(f"Nothing was published: {_cause(error)}") from error
+        cause = _cause(error)
+        if isinstance(cause, CspError):
+            raise cause from error
+        raise CspError(f"Nothing was published: {f'{type(cause).__name__}: {cause}'.rstrip(': ')}") from error
 
 
-def _cause(error: BaseException) -> str:
-    """The sentence of the cause beneath an unexpected exception."""
-    while error.__cause__ is not None:
+def _cause(error: BaseException) -> BaseException:
+    """The cause beneath an unexpected exception, or the first one on the way that is a sentence for the user."""
+    while error.__cause__ is not None and not isinstance(error, CspError):
         error = error.__cause__
-    return f"{type(error).__name__}: {error}".strip().rstrip(":")
-
-
-def _fill_empty_inbox(settings: Settings, home: Home, tell: Callable[[str], None]) -> None:
-    """Write the made-up partner where nothing was ever taken; any other source needs files.
-
-    Raises:
-        CspError: there is nothing to work on.
-    """
-    if settings.source != "sandbox":
-        raise CspError(f"There is nothing to do: {home.inbox} is empty; put the provider's files there and run again.")
-    if any(home.commercial.iterdir()):
-        raise CspError(
-            f"{home.inbox} is empty, but {home.commercial} holds terms that a made-up partner would mix with; "
-            "put the provider's files into the inbox, or set CSP_HOME to an empty folder."
-        )
-    from csp_pipeline.sandbox.generate import generate as write_partner  # noqa: PLC0415
-
-    tell("The inbox is empty: writing a made-up partner into it.")
-    write_partner(home.root)
+    return error
 
 
 @app.command()
-@_in_a_sentence
+@in_a_sentence
 def generate(  # noqa: PLR0913  (the options of the contract)
     *,
     out: Annotated[Path, typer.Option(help="Folder to write; inbox/ and commercial/ are made below it.")],
@@ -223,7 +178,7 @@ def _span(value: str | None) -> tuple[str, str] | None:
 
 
 @app.command()
-@_in_a_sentence
+@in_a_sentence
 def doctor() -> int:
     """Check settings, credentials, permissions, folders and disk, and say what to do."""
     from csp_pipeline.cli_doctor import examine  # noqa: PLC0415
@@ -238,7 +193,7 @@ def doctor() -> int:
 
 
 @app.command()
-@_in_a_sentence
+@in_a_sentence
 def rebuild() -> int:
     """Delete staging and warehouse, and make the same rows again from landing and ledger."""
     from csp_pipeline.cli_rendering import progress, terminal  # noqa: PLC0415
@@ -253,7 +208,7 @@ def rebuild() -> int:
         month = last_month_drafted(home)
         tell("Deleting staging and warehouse, and staging again what was landed.")
         _restage(home, tell)
-        month = _in_dagster(settings, month, tell, take_files=False)
+        month = _in_dagster(settings, month, tell, take_files=False).month
     typer.echo(f"Rebuilt and published: {home.published}")
     return read_summary(home, month).exit_code
 
@@ -273,7 +228,7 @@ def _restage(home: Home, tell: Callable[[str], None]) -> None:
 
 
 @app.command()
-@_in_a_sentence
+@in_a_sentence
 def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,

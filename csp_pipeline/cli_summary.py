@@ -16,6 +16,8 @@ from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON
 from csp_pipeline.steps.run import is_known, known_months
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, Any]
@@ -181,12 +183,13 @@ def _json(rows: list[Row]) -> list[Row]:
     ]
 
 
-def read_summary(home: Home, month: str | None) -> Summary:
+def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ()) -> Summary:
     """Read the summary of a month from the published copy.
 
     Args:
         home: the folders.
         month: the month whose revenue, cost and differences are shown beside the totals over all months.
+        not_fetched: what the run could not fetch from the provider, one sentence each.
     """
     with duckdb.connect(str(home.published), read_only=True) as connection:
         ask = _Questions(connection, {"month": month, "starred": sorted(NEEDS_A_PERSON)})
@@ -201,7 +204,7 @@ def read_summary(home: Home, month: str | None) -> Summary:
             files=files,
             quarantine=ask(_QUARANTINE),
             notices=notices,
-            reasons=_reasons(invoices, causes, totals, files, notices),
+            reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices)],
             where=_where(home),
         )
 

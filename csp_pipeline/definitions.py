@@ -1,4 +1,4 @@
-"""The code location: the only place where assets, checks, jobs, schedules and resources are wired together.
+"""The code location: the only place where assets, checks, jobs, schedules, sensors and resources are wired together.
 
 Nothing is read or opened when this module is imported; settings are read when Dagster asks for the definitions.
 """
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from csp_pipeline.orchestration import checks, jobs, schedules
+from csp_pipeline.orchestration import checks, jobs, schedules, sensors
 from csp_pipeline.orchestration.assets import (
     billing,
     cost,
+    fetching,
     ingestion,
     partner_center,
     publishing,
@@ -25,7 +26,7 @@ from csp_pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GROUPS = (ingestion, partner_center, reference, cost, billing, reconciliation, publishing)
+GROUPS = (fetching, ingestion, partner_center, reference, cost, billing, reconciliation, publishing)
 
 
 def build_definitions(
@@ -48,6 +49,7 @@ def build_definitions(
         asset_checks=[*checks.build_identity_checks(writer_pool), checks.build_expectations_check()],
         jobs=[jobs.nightly_job, jobs.month_close],
         schedules=[schedules.nightly],
+        sensors=[sensors.build_month_close()],
         resources={"settings": settings, "on_progress": print, **(resources or {})},
         executor=dg.in_process_executor,
     )

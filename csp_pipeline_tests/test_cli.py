@@ -34,7 +34,11 @@ if TYPE_CHECKING:
         (["run", "--month", "2026-13"], 2, "--month must be YYYY-MM, for example 2026-03; found '2026-13'."),
         (["run", "--source", "nowhere"], 2, "Setting CSP_SOURCE cannot be used"),
         (["run", "--source", "inbox"], 1, "There is nothing to do"),
-        (["run", "--source", "partner-center"], 2, "Source partner-center cannot be read yet"),
+        (
+            ["run", "--source", "partner-center"],
+            1,
+            "CSP_PARTNER_TENANT_ID, CSP_CLIENT_ID, CSP_CLIENT_SECRET are not set",
+        ),
         (["generate", "--out", "x", "--months", "2026-05..2026-04"], 2, "2026-05"),
     ],
 )
@@ -177,6 +181,14 @@ def test_an_empty_warehouse_needs_nobody(settings: Settings, home: Home) -> None
     publish(settings)
     summary = read_summary(home, None)
     assert (summary.exit_code, summary.as_json()["invoices"]) == (0, [])
+
+
+def test_what_could_not_be_fetched_needs_a_person_and_is_told_first(settings: Settings, home: Home) -> None:
+    _insert(home, "cost.invoice_proof", PROOF + "'unproven' AS proof_state, 0.01 AS unexplained_amount")
+    publish(settings)
+    summary = read_summary(home, None, ["Invoice G2 could not be fetched: the service does not answer."])
+    assert summary.exit_code == 3
+    assert [reason[:10] for reason in summary.reasons] == ["Invoice G2", "Invoice G1"]
 
 
 def test_the_terminal_shows_every_digit_of_a_proof_and_two_decimals_elsewhere() -> None:

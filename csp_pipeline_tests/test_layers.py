@@ -21,7 +21,7 @@ ALLOWED = {
     "quality": FOUNDATION,
     "steps": FOUNDATION | {"steps"},
     "sandbox": {"sandbox", "errors"},
-    "orchestration": FOUNDATION | {"steps", "orchestration", "definitions"},
+    "orchestration": FOUNDATION | {"steps", "orchestration", "definitions", "sandbox"},
 }
 
 

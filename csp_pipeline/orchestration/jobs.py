@@ -8,8 +8,9 @@ import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
 from csp_pipeline.quality.identities import IDENTITIES
+from csp_pipeline.storage.file_catalogue import FILE_TABLES
 
-INGEST, PREPARE, COST, MATCHES = "ingest", "prepare", "cost_partitions", "cost_matches"
+FETCH, INGEST, PREPARE, COST, MATCHES = "fetch", "ingest", "prepare", "cost_partitions", "cost_matches"
 DRAFTS, RECONCILIATION, PUBLISH = "drafts", "reconciliation", "publish"
 
 
@@ -30,9 +31,14 @@ def stage_jobs() -> dg.Definitions:
     )
     jobs = [
         dg.define_asset_job(
+            FETCH,
+            dg.AssetSelection.groups("fetching"),
+            description="Fetch today's snapshots, the activity log, documents and the open month from the provider.",
+        ),
+        dg.define_asset_job(
             INGEST,
-            _tables("meta.files", "meta.file_invoices", "meta.quarantine"),
-            description="Take what is new in the inbox: land, stage, quarantine.",
+            _tables(*FILE_TABLES),
+            description="Take what was fetched and what is new in the inbox: land, stage, quarantine.",
         ),
         dg.define_asset_job(
             PREPARE,
@@ -85,7 +91,7 @@ def work_through_month(context: dg.OpExecutionContext) -> None:
     context.log.info("Month %s: published %s.", outcome.month, outcome.published)
 
 
-@dg.job(description="The open month every night: what is new in the inbox, drafts, reconciliation, publication.")
+@dg.job(description="Every night: snapshots, what is not billed yet, new files, drafts, reconciliation, publication.")
 def nightly_job() -> None:
     """The whole pipeline for the latest month."""
     work_through_month()

@@ -7,7 +7,8 @@ What belongs here: the order of the stages and what is handed to Dagster. Which 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,7 +16,9 @@ import dagster as dg
 from csp_pipeline.domain.calendar import month_of
 from csp_pipeline.errors import UsageError
 from csp_pipeline.orchestration import jobs
+from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
+from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
@@ -42,11 +45,13 @@ class Outcome:
         month: the month asked for, or the latest with provider documents; None when there is no document at all.
         stages: the stages that had something to do.
         published: the copy that readers open.
+        problems: what could not be fetched, one sentence each; a person has to look.
     """
 
     month: str | None
     stages: tuple[str, ...]
     published: Path
+    problems: tuple[str, ...] = ()
 
 
 @dataclass
@@ -58,17 +63,27 @@ class _Month:
     instance: dg.DagsterInstance
     tell: Callable[[str], None]
     stages: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def execute(self, job: str, *, tags: Mapping[str, str] | None = None, only: Iterable[str] | None = None) -> None:
-        """Run a stage's job in this process, for a range of partitions or a part of its tables."""
+    def execute(
+        self,
+        job: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        only: Iterable[str] | None = None,
+        partition: str | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Run a stage's job in this process, for one partition or a range of them, or for a part of its tables."""
         selection = [dg.AssetKey(key.split(".")) for key in only] if only is not None else None
-        self.definitions.resolve_job_def(job).execute_in_process(
+        result = self.definitions.resolve_job_def(job).execute_in_process(
             run_config=_QUIET,
             instance=self.instance,
             tags={COMMAND_TAG: "run", **(tags or {})},
             asset_selection=selection,
+            partition_key=partition,
         )
         self.stages.append(job)
+        return result
 
 
 def run_month(
@@ -80,7 +95,7 @@ def run_month(
         settings: where and how.
         month: YYYY-MM; None is the latest month with provider documents.
         on_progress: told one sentence at the start of each stage.
-        take_files: whether to look into the inbox first; a rebuild works from what was landed.
+        take_files: whether to fetch and to look into the inbox first; a rebuild works from what was landed.
 
     Raises:
         UsageError: the month asked for, or the start of billing, is not one that can be worked on.
@@ -96,13 +111,30 @@ def run_month(
         definitions = build_definitions(settings, writer_pool=None, resources={"on_progress": on_progress})
         state = _Month(settings, definitions, instance, on_progress)
         if take_files:
+            _fetch(state)
             _take_files(state)
         with writing(home):  # kept open for the stages between; publishing copies the closed file
             chosen = _prepare(state, month)
             _cost(state)
             _drafts_and_reconciliation(state, chosen)
         _publish(state)
-        return Outcome(chosen, tuple(state.stages), home.published)
+        return Outcome(chosen, tuple(state.stages), home.published, tuple(state.problems))
+
+
+def _fetch(state: _Month) -> None:
+    """Fetch what the provider has, where the settings name one; the made-up partner's server runs meanwhile."""
+    from csp_pipeline.definitions import build_definitions  # noqa: PLC0415  (imports the jobs, which import this)
+
+    if not is_fetched(state.settings):
+        return
+    with served(state.settings, state.tell) as settings:
+        reached = replace(
+            state, definitions=build_definitions(settings, writer_pool=None, resources={"on_progress": state.tell})
+        )
+        result = reached.execute(jobs.FETCH, partition=datetime.now(UTC).date().isoformat())
+    for event in result.get_asset_materialization_events():
+        told = event.materialization.metadata[PROBLEMS].value
+        state.problems += [str(problem) for problem in told] if isinstance(told, list) else []
 
 
 def _take_files(state: _Month) -> None:

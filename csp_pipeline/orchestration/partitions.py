@@ -1,4 +1,4 @@
-"""The partitions: months, currencies found in the data, and both together.
+"""The partitions: months, currencies found in the data, both together, and the days of snapshots.
 
 A month is its `YYYY-MM`, in Dagster as in the warehouse, so that a partition key is a value of `billing_month`.
 """
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
     from csp_pipeline.models.catalogue import Table
 
+FIRST_DAY = "2026-01-01"
+"""Before any snapshot was ever fetched."""
 CURRENCIES = dg.DynamicPartitionsDefinition(name="currency")
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=MONTHS_AHEAD + 1, fmt="%Y-%m")
 """The months worked with: documents decide what a month is, not the clock."""
 MONTH_CURRENCIES = dg.MultiPartitionsDefinition({"billing_month": MONTHS, "currency": CURRENCIES})
+
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
+"""The days of snapshots, today included."""
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

@@ -87,7 +87,10 @@ def prepare_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settin
     Terms in a database have no fingerprint before they are read: they are read again by every run.
     """
     files = content(connection, "meta.files"), content(connection, "meta.file_invoices")
-    prints = {step: digest(step, code_fingerprint(), files) for step in (PARTNER_CENTER, INVOICES)}
+    prints = {
+        PARTNER_CENTER: digest(PARTNER_CENTER, code_fingerprint(), files, content(connection, "meta.snapshots")),
+        INVOICES: digest(INVOICES, code_fingerprint(), files),
+    }
     if settings.commercial_url is None:
         prints[TERMS] = digest(TERMS, code_fingerprint(), _folder_fingerprint(settings.home.commercial))
     else:
@@ -98,6 +101,7 @@ def prepare_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settin
 def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """The fingerprint of each `YYYY-MM|CUR` of cost: its invoices, their files, and the tax rates its proof uses.
 
+    What a header says is in the invoice; that it was fetched again, or which scan found a file, changes no figure.
     A partition that was made once and has no invoice any more (a header came and moved it) is among them.
     """
     shared = digest(
@@ -111,9 +115,10 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
             i.billing_month || '|' || i.currency,
             count(*),
             sum(CAST(hash(i) AS HUGEINT)),
-            sum(CAST(hash(f) AS HUGEINT))
+            sum(CAST(hash((f.kind, f.file_sha256, f.is_current, f.rows_staged, f.rows_quarantined)) AS HUGEINT))
         FROM cost.invoices AS i
-        LEFT JOIN meta.file_invoices AS f ON upper(f.invoice_number) = upper(i.invoice_number)
+        LEFT JOIN meta.file_invoices AS f
+            ON upper(f.invoice_number) = upper(i.invoice_number) AND f.kind <> 'invoice_headers'
         WHERE i.billing_month IS NOT NULL AND i.currency IS NOT NULL
         GROUP BY ALL
         """
@@ -172,7 +177,8 @@ def reconciliation_fingerprints(
 def publish_fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
     """The fingerprint of a publication: every file and every step that was done."""
     steps = connection.execute("SELECT * FROM meta.steps WHERE step <> ? ORDER BY ALL", [PUBLISH]).fetchall()
-    return digest(PUBLISH, code_fingerprint(), content(connection, "meta.files"), _terms(connection), steps)
+    files = [content(connection, key) for key in ("meta.files", "meta.snapshots", "meta.open_month_files")]
+    return digest(PUBLISH, code_fingerprint(), files, _terms(connection), steps)
 
 
 def _terms(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from csp_pipeline.storage.file_catalogue import FILE_TABLES
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -17,7 +19,7 @@ Contents = dict[str, tuple[int, int]]
 
 LOGS = frozenset({"meta.runs", "meta.steps"})
 """What was done when."""
-FILES = frozenset({*LOGS, "meta.files", "meta.file_invoices", "meta.quarantine", "meta.tables"})
+FILES = frozenset({*LOGS, *FILE_TABLES, "meta.tables"})
 """What came in which file and which scan, and the counts of those tables."""
 PLACES = frozenset({"source_file", "source_row", "file_sha256"})
 """Where a row stands in the files."""

@@ -16,7 +16,7 @@ SNAPSHOT = Path(__file__).with_name("graph.json")
 
 
 def graph() -> dict[str, Any]:
-    """Every asset, check, job and schedule of a fresh code location, in a form that reads well in a diff."""
+    """Every asset, check, job, schedule and sensor of a fresh code location, in a form that reads well in a diff."""
     repository = build_definitions(Settings(_env_file=None, home_path=Path("data"))).get_repository_def()
     nodes = repository.asset_graph
     return {
@@ -40,6 +40,14 @@ def graph() -> dict[str, Any]:
                 "timezone": schedule.execution_timezone,
             }
             for schedule in repository.schedule_defs
+        },
+        "sensors": {
+            sensor.name: {
+                "job": sensor.job_name,
+                "every_seconds": sensor.minimum_interval_seconds,
+                "default": sensor.default_status.value,
+            }
+            for sensor in repository.sensor_defs
         },
     }
 

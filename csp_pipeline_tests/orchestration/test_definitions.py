@@ -13,11 +13,13 @@ import pytest
 import csp_pipeline
 from csp_pipeline.definitions import build_definitions
 from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.orchestration.assets.fetching import FETCHES, fetch_key
 from csp_pipeline.orchestration.assets.tables import asset_key
 from csp_pipeline.orchestration.instance import CONFIGURATION
 from csp_pipeline.orchestration.partitions import MONTH_CURRENCIES, MONTHS
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps.cost import COST_TABLES
+from csp_pipeline.steps.fetch import PARTS
 
 PACKAGE = Path(csp_pipeline.__file__).parent
 INTERNAL = {"meta.steps"}
@@ -44,7 +46,9 @@ def test_definitions_load_in_under_four_seconds_of_work() -> None:
 
 def test_every_table_of_the_catalogue_is_an_asset(definitions: dg.Definitions) -> None:
     keys = definitions.get_repository_def().asset_graph.get_all_asset_keys()
-    assert keys == {asset_key(key) for key in load_catalogue() if key not in INTERNAL}
+    fetched = {fetch_key(one.name) for one in FETCHES}
+    assert keys - fetched == {asset_key(key) for key in load_catalogue() if key not in INTERNAL}
+    assert {one.name for one in FETCHES} == set(PARTS)
 
 
 def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(definitions: dg.Definitions) -> None:
@@ -54,7 +58,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_its_columns_mean(defin
         assert spec.group_name
         assert spec.owners == ["team:finance-data"]
         assert spec.code_version
-        assert "duckdb" in spec.kinds
+        assert spec.kinds & {"duckdb", "partnercenter", "graph"}
         assert all(column.description for column in schema.columns)
 
 
