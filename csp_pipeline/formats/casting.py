@@ -44,6 +44,7 @@ _READERS: dict[str, Callable[[str], object]] = {"date": parse_date, "timestamp":
 _POLARS_DECIMAL = pl.Decimal(38, 18)
 _SURE_LENGTH = 19
 _MORE_DECIMALS = r"\.\d{19}"
+_SKU_COLUMN = "SkuId"
 _SHORT_SKU = re.compile(r"\d{1,3}", re.ASCII)
 
 
@@ -63,7 +64,8 @@ class TypedBatch:
     """Rows of a file after reading.
 
     Attributes:
-        table: the format's columns, typed, and `source_row`; rows to be quarantined are among them.
+        table: the format's columns, typed, and `source_row`; rows to be quarantined are among them. Texts may come
+            as a dictionary.
         rejects: what could not be read; rows that are not in the table at all are named here only.
         rows: rows of the file this batch stands for.
         noticed: how often something worth telling was seen, by what it is.
@@ -86,7 +88,8 @@ def cast(wire_format: WireFormat, raw: pa.Table, shifts: Mapping[str, int]) -> T
 
     Args:
         wire_format: the columns wanted; those missing in `raw` become NULL.
-        raw: columns by staging name, as strings or already as DECIMAL(38,18), and `source_row`.
+        raw: columns by staging name, as strings or already as DECIMAL(38,18), or as a dictionary of either, and
+            `source_row`.
         shifts: powers of ten that the figures of a column still lack.
 
     Returns:
@@ -96,8 +99,12 @@ def cast(wire_format: WireFormat, raw: pa.Table, shifts: Mapping[str, int]) -> T
     numbers = raw[ROW].combine_chunks().cast(pa.int64())
     batch = TypedBatch(raw, [], rows)
     arrays = []
+    constants = dict(wire_format.constants)
     for column in wire_format.columns:
-        if column.name not in raw.column_names:
+        if column.name in constants and column.name not in raw.column_names:
+            array = pa.array([constants[column.name]] * rows, pa.string())
+            arrays.append(array)
+        elif column.name not in raw.column_names:
             arrays.append(pa.nulls(rows, ARROW_TYPES[column.type]))
             array = None
         else:
@@ -105,29 +112,50 @@ def cast(wire_format: WireFormat, raw: pa.Table, shifts: Mapping[str, int]) -> T
             arrays.append(array)
         if column.required and (array is None or array.null_count):
             _require(column, arrays[-1], numbers, batch)
-    batch.table = pa.Table.from_arrays([*arrays, numbers], schema=schema_of(wire_format))
+    batch.table = pa.Table.from_arrays([*arrays, numbers], names=schema_of(wire_format).names)
     _notice_damage(wire_format, batch)
     return batch
 
 
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
+def single(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
 def _cast_column(
     column: Column, chunks: pa.ChunkedArray, shift: int, rows: pa.Array, batch: TypedBatch
 ) -> pa.Array | pa.ChunkedArray:
+    if pa.types.is_dictionary(chunks.type):
+        return _once(column, single(chunks), shift, rows, batch)
     if pa.types.is_null(chunks.type):
         return pa.nulls(len(chunks), ARROW_TYPES[column.type])
     if pa.types.is_decimal(chunks.type):
-        return _shifted(_single(chunks), shift) if shift else chunks
+        return _shifted(single(chunks), shift) if shift else chunks
     if column.type in ("text", "id"):
         return _texts(column, chunks, rows, batch)
-    array = _single(chunks)
+    array = single(chunks)
     if column.type == "decimal":
         return _decimals(column, array, shift, rows, batch)
     return _distinct(column, array, _READERS[column.type], rows, batch)
+
+
+def _once(column: Column, array: pa.DictionaryArray, shift: int, rows: pa.Array, batch: TypedBatch) -> pa.Array:
+    """Cast the values of a dictionary once each; where one is to be told of, cast row by row, which names the rows."""
+    told = TypedBatch(batch.table, [], 0)
+    distinct = pa.chunked_array([array.dictionary])
+    values = _cast_column(column, distinct, shift, pa.nulls(len(distinct), pa.int64()), told)
+    if told.rejects or told.noticed:
+        return single(_cast_column(column, distinct.take(array.indices), shift, rows, batch))
+    if column.type not in ("text", "id"):
+        return single(values).take(array.indices)
+    encoded = single(values).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(array.indices), encoded.dictionary, safe=False)
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A text column as strings, also when it came as a dictionary."""
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def _texts(column: Column, array: pa.ChunkedArray, rows: pa.Array, batch: TypedBatch) -> pa.ChunkedArray:
@@ -232,7 +260,7 @@ def _places(mask: pa.Array | pa.ChunkedArray) -> list[int]:
 def _notice_damage(wire_format: WireFormat, batch: TypedBatch) -> None:
     """Count what a spreadsheet leaves behind without making a row unreadable."""
     table = batch.table
-    if "sku_id" in wire_format.column:
+    if "sku_id" in wire_format.column and wire_format.column["sku_id"].portal == _SKU_COLUMN:
         for counted in pc.value_counts(table["sku_id"]).to_pylist():
             if counted["values"] and _SHORT_SKU.fullmatch(counted["values"]):
                 batch.noticed["short_sku"] += counted["counts"]

@@ -8,6 +8,7 @@ used.
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
@@ -39,6 +40,8 @@ _RECORDS = 5_000
 _VALUE_SHOWN = 500
 _KEYS_SHOWN = 6
 _ON_EVERY_RESOURCE = ("attributes", "links")
+_SEARCHED = 1 << 16
+_ROUND = 1 << 20
 
 
 @dataclass(slots=True)
@@ -144,20 +147,21 @@ def _recognised(sample: Iterable[Mapping[str, object]]) -> WireFormat:
 
 
 def _open_lines(stream: BinaryIO, first: bytes) -> JsonRows:
-    chunks = _chunks(stream, first)
+    spare: deque[memoryview] = deque()
+    chunks = _chunks(stream, first, spare)
     start = next(chunks)
     sample = [
         record
-        for record in map(_tried, bytes(start[:_SAMPLE_BYTES]).splitlines()[:_SAMPLE_LINES])
+        for record in map(_tried, bytes(start.lines[:_SAMPLE_BYTES]).splitlines()[:_SAMPLE_LINES])
         if isinstance(record, dict)
     ]
     rows = JsonRows(_recognised(sample), iter(()))
     shape = None if rows.wire_format.flatten else LineShape(rows.wire_format, sample)
 
     def batches() -> Iterator[Callable[[], TypedBatch]]:
-        yield _Lines(rows, shape, start)
+        yield _Lines(rows, shape, start, spare)
         for chunk in chunks:
-            yield _Lines(rows, shape, chunk)
+            yield _Lines(rows, shape, chunk, spare)
 
     rows.source = batches()
     return rows
@@ -170,23 +174,57 @@ def _tried(line: bytes) -> object:
         return None
 
 
-def _chunks(stream: BinaryIO, start: bytes) -> Iterator[memoryview]:
-    """The stream in pieces that end with a line, each in a buffer of its own that is filled without copies."""
-    left: bytes | memoryview = start
+def _chunks(stream: BinaryIO, start: bytes, spare: deque[memoryview]) -> Iterator[_Chunk]:
+    """The stream in pieces that end with a line, filled without copies.
+
+    Buffers that are not needed any more come back in `spare`: fresh memory takes longer to get than to fill.
+    """
+    left = start
     while True:
-        buffer = bytearray(len(left) + CHUNK_BYTES)
-        view = memoryview(buffer)
+        buffer = _buffer(spare, len(left) + CHUNK_BYTES)
+        view = buffer[: len(left) + CHUNK_BYTES]
         view[: len(left)] = left
         filled = _fill(stream, view, len(left))
-        is_last = filled < len(buffer)
-        whole = filled if is_last else buffer.rfind(b"\n", 0, filled) + 1
+        is_last = filled < len(view)
+        whole = filled if is_last else _end_of_lines(view)
+        left = bytes(view[whole:filled])
         if whole:
-            yield view[:whole]
+            yield _Chunk(buffer, whole)
         if is_last:
             return
-        left = view[whole:filled]
         if len(left) > _LONGEST_LINE:
             raise InputFileError("expected one JSON object a line, found 64 MB without a line end")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Whole lines at the start of a buffer."""
+
+    buffer: memoryview
+    size: int
+
+    @property
+    def lines(self) -> memoryview:
+        return self.buffer[: self.size]
+
+
+def _buffer(spare: deque[memoryview], size: int) -> memoryview:
+    """A buffer of at least a size, used or new."""
+    while spare:
+        buffer = spare.pop()
+        if len(buffer) >= size:
+            return buffer
+    return memoryview(bytearray(-(-size // _ROUND) * _ROUND))
+
+
+def _end_of_lines(view: memoryview) -> int:
+    """Where the last whole line ends."""
+    for end in range(len(view), 0, -_SEARCHED):
+        begin = max(0, end - _SEARCHED)
+        place = bytes(view[begin:end]).rfind(b"\n")
+        if place >= 0:
+            return begin + place + 1
+    return 0
 
 
 def _fill(stream: BinaryIO, view: memoryview, filled: int) -> int:
@@ -198,14 +236,20 @@ def _fill(stream: BinaryIO, view: memoryview, filled: int) -> int:
 
 @dataclass(slots=True)
 class _Lines:
-    """A chunk of JSON lines waiting to be typed."""
+    """A chunk of JSON lines waiting to be typed, once: its buffer is given back."""
 
     rows: JsonRows
     shape: LineShape | None
-    chunk: memoryview
+    chunk: _Chunk
+    spare: deque[memoryview]
 
     def __call__(self) -> TypedBatch:
-        read = self.shape.read(self.chunk) if self.shape is not None else None
+        batch = self._typed()
+        self.spare.append(self.chunk.buffer)
+        return batch
+
+    def _typed(self) -> TypedBatch:
+        read = self.shape.read(self.chunk.lines) if self.shape is not None else None
         if read is None or self.shape is None:
             return self._exactly()()
         table, strange, rounded = read
@@ -217,7 +261,7 @@ class _Lines:
     def _exactly(self) -> _Records:
         found: list[Placed] = []
         broken: list[Reject] = []
-        for line in bytes(self.chunk).split(b"\n"):
+        for line in bytes(self.chunk.lines).split(b"\n"):
             if not line.strip():
                 continue
             row = len(found) + len(broken) + 1

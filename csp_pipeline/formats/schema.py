@@ -9,10 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
+
+from csp_pipeline.formats.casting import plain
 
 if TYPE_CHECKING:
     import pandera.polars
-    import pyarrow as pa
 
     from csp_pipeline.formats.columns import WireFormat
 
@@ -31,13 +33,14 @@ def model_of(kind: str) -> pandera.polars.DataFrameSchema:
     """The pandera model of a kind: types of every figure, date and required column; required ones are never NULL."""
     import pandera.polars as pa_polars  # noqa: PLC0415  (over a second)
 
+    from csp_pipeline.formats import distributor  # noqa: PLC0415  (formats name their own modules)
     from csp_pipeline.formats.open_month import OPEN_OF  # noqa: PLC0415  (formats name their own modules)
     from csp_pipeline.formats.recognition import FORMATS  # noqa: PLC0415  (likewise)
 
     known = FORMATS | {wire_format.kind: wire_format for wire_format in OPEN_OF.values()}
     columns = {
         column.name: pa_polars.Column(POLARS_TYPES[column.type], nullable=not column.required, required=True)
-        for column in known[kind].columns
+        for column in known.get(kind, distributor.FORMAT).columns
         if column.required or column.type not in ("text", "id")
     }
     return pa_polars.DataFrameSchema(columns, strict=True, name=kind)
@@ -50,6 +53,6 @@ def check(wire_format: WireFormat, table: pa.Table) -> None:
         pandera.errors.SchemaError: when a column has another type, or a required one holds NULL.
     """
     model = model_of(wire_format.kind)
-    frame = pl.from_arrow(table.select(list(model.columns)))
+    frame = pl.from_arrow(pa.table({name: plain(table[name]) for name in model.columns}))
     if isinstance(frame, pl.DataFrame):
         model.validate(frame)

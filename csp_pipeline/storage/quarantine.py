@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from csp_pipeline.formats.casting import ROW, Reject, TypedBatch
+from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, plain
 from csp_pipeline.formats.open_month import BILLED_OF
 from csp_pipeline.storage.durable import durable
 
@@ -38,7 +38,7 @@ def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected
     if not expected or wire_format.invoice is None or wire_format.currency is None:
         return
     wanted = pa.array(list(expected), pa.string())
-    concerned = pc.indices_nonzero(pc.is_in(batch.table[wire_format.invoice], value_set=wanted)).to_pylist()
+    concerned = pc.indices_nonzero(pc.is_in(plain(batch.table[wire_format.invoice]), value_set=wanted)).to_pylist()
     portal = wire_format.column[wire_format.currency].portal
     some = batch.table.select([wire_format.invoice, wire_format.currency, ROW]).take(pa.array(concerned, pa.int64()))
     for invoice, currency, row in zip(*(column.to_pylist() for column in some.columns), strict=True):
