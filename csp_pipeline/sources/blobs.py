@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from csp_pipeline.sources.addresses import is_loopback, keep_wire_out_of_logs
+from csp_pipeline.sources.addresses import is_loopback, keep_wire_out_of_logs, tls
 from csp_pipeline.sources.graph_manifests import ExportError
 from csp_pipeline.sources.packed_lines import BrokenBlobError, PackedLines
 from csp_pipeline.sources.provider_errors import pause_asked
@@ -54,7 +54,13 @@ def blob_hosts(graph_url: str) -> tuple[str, ...]:
 def connect_blob_storage() -> httpx.Client:
     """A client without any token, with timeouts, that follows no redirects and logs no address."""
     keep_wire_out_of_logs()
-    return httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    return httpx.Client(
+        timeout=_TIMEOUT,
+        follow_redirects=False,
+        headers={"Accept-Encoding": "identity"},
+        verify=tls(),
+        mounts={"http://": None},  # what travels in clear to this machine goes through no proxy
+    )
 
 
 def blob_url(manifest: Manifest, blob: Blob, allowed_hosts: Sequence[str]) -> httpx.URL:
@@ -85,7 +91,10 @@ def blob_url(manifest: Manifest, blob: Blob, allowed_hosts: Sequence[str]) -> ht
     if _UNTRUSTED_IN_NAME.search(blob.name) or any(part in _OUTSIDE for part in blob.name.split("/")):
         raise ExportError(f"{manifest.request} names a file {blob.name!r} outside its folder; nothing is fetched")
     path = f"{folder.raw_path.decode().rstrip('/')}/{quote(blob.name)}"
-    return folder.copy_with(raw_path=f"{path}?{manifest.sas_token.get_secret_value()}".encode())
+    try:
+        return folder.copy_with(raw_path=f"{path}?{manifest.sas_token.get_secret_value()}".encode())
+    except (httpx.InvalidURL, UnicodeDecodeError):
+        raise ExportError(f"the token of {manifest.request} fits no address; nothing is fetched") from None
 
 
 @contextmanager

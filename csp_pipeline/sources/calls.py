@@ -275,7 +275,8 @@ class Calls:
                 response.read()
                 response.close()
         except httpx.RequestError as error:
-            raise unreachable(error, where=call.where, resource=call.resource) from error
+            # without its cause: a header that cannot be sent stands in its text, and that may be the token
+            raise unreachable(error, where=call.where, resource=call.resource) from None
         return response
 
     @staticmethod

@@ -36,7 +36,7 @@ from csp_pipeline.sources.graph_manifests import (
 )
 from csp_pipeline.sources.packed_lines import BlobLimits
 from csp_pipeline.sources.provider_errors import ProviderError, pause_asked
-from csp_pipeline.sources.retries import LONGEST_PAUSE, retrying
+from csp_pipeline.sources.retries import retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,6 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.25, 10.0
 _SHORTEST_PAUSE = 0.1
 _EXPORTS_AT_MOST = 3
 _FETCHES_AT_MOST = 4
-_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +144,13 @@ class GraphExports:
                 case Failed():
                     raise FailedExportError(
                         f"Graph could not make {operation.request} (code {state.code or 'none'}): "
-                        f"{state.message[:_LONGEST_REASON] or 'no reason is given'}; run again later"
+                        f"{state.message or 'no reason is given'}; run again later"
                     )
                 case Running():
                     asked = pause_asked(response.headers)
                 case _:
                     return state
-            pause = backoff if asked is None else min(max(asked, _SHORTEST_PAUSE), LONGEST_PAUSE)
+            pause = backoff if asked is None else max(asked, _SHORTEST_PAUSE)
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
             if self._clock() + pause > give_up_at:
                 minutes = round(self._longest_wait / 60)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import SecretStr
 
 from csp_pipeline.errors import CspError
+from csp_pipeline.sources.provider_errors import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -241,7 +242,7 @@ def read_manifest(request: ExportRequest, content: object, location: str) -> Man
 
 
 def _failure(error: Mapping[str, object]) -> Failed | NoData:
-    code, message = _text(error, "code"), _text(error, "message")
+    code, message = (without_secrets(_text(error, name)) for name in ("code", "message"))
     return NoData(code, message) if code == NO_DATA_CODE else Failed(code, message)
 
 

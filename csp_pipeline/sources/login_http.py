@@ -112,9 +112,11 @@ class LoginHttp:
     def _named_https(self, response: httpx.Response, *, is_answer_to_form: bool) -> httpx.Response:
         """The answer as msal may see it: a JSON object, and the endpoints of a loopback service with their https name.
 
-        msal would log the text of an answer to a form that is not JSON, whatever that text holds.
+        msal would log the text of an answer to a form that is not JSON, whatever that text holds, and knows no words
+        for a redirect or a web page where a document should be.
         """
-        if is_answer_to_form and not _is_object(response.text):
+        is_refusal = response.is_client_error and not is_answer_to_form
+        if not is_refusal and (response.is_redirect or not _is_object(response.text)):
             raise _unreadable()
         if self._login_url.scheme == "https":
             return response

@@ -50,8 +50,9 @@ class Pace:
             full_again = turns[0] + _MINUTE if len(turns) == turns.maxlen else now
             turn = max(now, full_again, self._held_until.get(resource, now))
             turns.append(turn)
-        if turn > now:
+        while turn > now:  # the service may ask for a pause meanwhile
             self._sleep(turn - now)
+            now, turn = turn, max(turn, self._held_until.get(resource, turn))
 
     def hold(self, resource: str, seconds: float) -> None:
         """Let no request of a resource go before so many seconds have passed: the service asked for the pause."""

@@ -107,7 +107,8 @@ def pages(ask: Callable[[str, dict[str, str]], httpx.Response], uri: str) -> Ite
     """All pages of a collection, whichever way it is paged.
 
     A page that the service sends a second time is left out and asked for again; a continuation token may stay the same
-    as long as new records come.
+    as long as new records come. Only identifiers prove that a page which stays the same holds nothing new: lines
+    without them may look alike and all be charged, so such a page is refused.
 
     Args:
         ask: sends a GET for a path with query and further headers.
@@ -127,7 +128,7 @@ def pages(ask: Callable[[str, dict[str, str]], httpx.Response], uri: str) -> Ite
         headers = {CONTINUATION: request.token} if request.token else {}
         page, answer = _read(ask(request.uri, headers), request.uri, is_collection=True)
         following = _following(request, page, answer, count)
-        mark = _mark(page.items)
+        mark, is_identified = _mark(page.items)
         if mark not in seen:
             if page.items or not seen:
                 yield page
@@ -136,7 +137,8 @@ def pages(ask: Callable[[str, dict[str, str]], httpx.Response], uri: str) -> Ite
             request = following
         else:
             stalled += 1
-            request = _past_repeat(request, following, stalled, has_items=bool(page.items))
+            onward = following if is_identified or not page.items else None
+            request = _past_repeat(request, onward, stalled, has_items=bool(page.items))
         seen.add(mark)
     if stated > count:
         raise IncompleteAnswerError(f"the collection states {stated} records and held {count}", where=_path(uri))
@@ -202,11 +204,12 @@ def _read(response: httpx.Response, uri: str, *, is_collection: bool = False) ->
     return Page(uri, response.content, items), answer
 
 
-def _mark(items: list[Record]) -> bytes:
-    """What tells a page from another: the identifiers of its records, or their whole content where they have none."""
+def _mark(items: list[Record]) -> tuple[bytes, bool]:
+    """What tells a page from another, and whether that is the identifiers of its records, not their whole content."""
     ids = [item.get("id") for item in items]
-    content: object = ids if ids and all(ids) else items
-    return hashlib.sha256(json.dumps(content).encode()).digest()
+    is_identified = bool(ids) and all(ids)
+    content: object = ids if is_identified else items
+    return hashlib.sha256(json.dumps(content).encode()).digest(), is_identified
 
 
 def _query(uri: str) -> list[tuple[str, str]]:

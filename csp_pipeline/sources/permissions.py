@@ -3,8 +3,8 @@
 What belongs here: the requests and what their answers say about permissions. Showing the findings belongs to
 `cli_doctor.py`.
 
-The app alone may read customers, invoices and orders; documents of an invoice and provisioning results need the user;
-the billing exports need PartnerBilling.Read.All of Microsoft Graph.
+The app alone may read customers, invoices, orders and the activity log; documents of an invoice, agreements and
+provisioning results need the user; the billing exports need PartnerBilling.Read.All of Microsoft Graph.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def check_permissions(login: Login, partner_center: Calls, graph: Calls) -> Iter
     customers = _customers(partner_center)
     yield customers.finding
     yield _tried("invoices (app)", lambda: _collection(_one(partner_center, "invoices")))
+    yield _tried("activity log (app)", lambda: _collection(_one(partner_center, "auditrecords")))
     yield _exports(login, graph)
     if not login.has_user:
         yield PermissionFound(
@@ -73,6 +74,7 @@ def check_permissions(login: Login, partner_center: Calls, graph: Calls) -> Iter
     yield user
     if not user.advice:
         yield from _invoice_documents(partner_center)
+        yield _tried("agreements (user)", lambda: _agreements(partner_center))
         yield _tried("order provisioning (user)", lambda: _order_provisioning(partner_center, customers.customer_ids))
 
 
@@ -151,6 +153,11 @@ def _invoice_documents(partner_center: Calls) -> Iterator[PermissionFound]:
         yield PermissionFound("multi-factor authentication", "the user's token proves it")
     elif mfa == ["false"]:
         yield PermissionFound("multi-factor authentication", "the user's token does not prove it", _NEW_TOKEN)
+
+
+def _agreements(partner_center: Calls) -> str:
+    query = {"agreementType": "MicrosoftCustomerAgreement"}
+    return _collection(partner_center.get("/v1/agreements", params=query, as_user=True, resource="agreements"))
 
 
 def _order_provisioning(partner_center: Calls, customer_ids: tuple[str, ...]) -> str:

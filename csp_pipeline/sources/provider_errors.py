@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import httpx
 
 _LONGEST_MESSAGE = 300
-_SECRETS = re.compile(r"eyJ[\w-]{8,}[\w.\-]*|(?i:bearer)\s+\S+|(?i:\bsig|_token|secret|password)=[^&\s\"']+")
+_SECRETS = re.compile(
+    r"eyJ[\w-]{8,}[\w.\-]*|(?i:bearer)\s+\S+"
+    r"|(?i:(?:\bsig|token|secret|password)(?:=|%3D|\\?\"\s*:\s*\\?\"))[^&\s\"']+"
+)
 
 
 class ProviderError(CspError):
@@ -127,7 +130,7 @@ def provider_error(  # noqa: PLR0913  (the facts of a refusal)
     """
     meaning = classify(status, code)
     return _kind(status, meaning)(
-        _clean(message) or meaning.text or "the provider gave no reason",
+        without_secrets(message) or meaning.text or "the provider gave no reason",
         status=status,
         code=code,
         failure_class=meaning.failure_class,
@@ -169,7 +172,7 @@ def error_of(response: httpx.Response, *, where: str, resource: str = "", now: d
 def unreachable(error: Exception, *, where: str, resource: str = "") -> UnavailableError:
     """The exception for a request without an answer: broken connection, timeout, answer cut short."""
     return UnavailableError(
-        f"no complete answer came ({type(error).__name__}: {_clean(str(error)) or 'no details'})",
+        f"no complete answer came ({type(error).__name__}: {without_secrets(str(error)) or 'no details'})",
         repeat="again",
         advice="Check the network and the address in the settings, and run again.",
         where=where,
@@ -216,12 +219,12 @@ def _reason(text: str) -> tuple[str, str]:
     if not isinstance(body, dict):
         return "", ""
     inside = nested(body, "error") or body
-    code = as_text(value_of(inside, "code")) or ""
+    code = without_secrets(as_text(value_of(inside, "code")) or "")
     message = as_text(value_of(inside, "description", "message", "error_description")) or ""
     return code, message
 
 
-def _clean(text: str) -> str:
+def without_secrets(text: str) -> str:
     """What a provider said, on one line, of bounded length, with anything that looks like a secret taken out."""
     shown = _SECRETS.sub("(left out)", " ".join(text.split()))
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[: _LONGEST_MESSAGE - 1]}…"

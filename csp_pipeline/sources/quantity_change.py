@@ -74,9 +74,9 @@ def change_quantity(calls: Calls, uri: str, new_quantity: int, request_id: str) 
         response = calls.get(uri, resource=RESOURCE)
         subscription = page_of(response, uri).items[0]
         name, before = _quantity(subscription, uri)
-        if before == new_quantity:
-            return QuantityChange("unchanged" if found is None else "applied", found or before, new_quantity)
         found = before if found is None else found
+        if before == new_quantity:
+            return QuantityChange("applied" if reading else "unchanged", found, new_quantity)
         changed = {**subscription, name: NumberText(new_quantity)}
         etag = str(value_of(nested(subscription, "attributes"), "etag") or response.headers.get("ETag", ""))
         sent_as = request_id if reading == 0 else str(uuid5(NAMESPACE_URL, f"{request_id}/{etag}"))

@@ -27,9 +27,9 @@ _LONGEST_BACKOFF = 30.0
 def retrying(*, sleep: Callable[[float], None], draw: Callable[[], float], attempts: int = ATTEMPTS) -> Retrying:
     """A policy for one request: call it with the function that makes the request once.
 
-    A pause that the service asks for (Retry-After) is kept; without one, pauses double from about a second to half a
-    minute, each shortened by up to a half at random so that threads do not come back together. A service that asks for
-    more than five minutes is not asked again: the error says when.
+    A pause that the service asks for (Retry-After) is kept; where it asks for none, or for no time, pauses double from
+    about a second to half a minute, each shortened by up to a half at random so that threads do not come back together.
+    A service that asks for more than five minutes is not asked again: the error says when.
 
     Args:
         sleep: waits for a number of seconds.
@@ -55,7 +55,7 @@ def _passes_soon(error: BaseException) -> bool:
 def _pause(draw: Callable[[], float], state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, ProviderError) else None
-    if asked is not None:
+    if asked:
         return asked + draw()
     longest = min(_LONGEST_BACKOFF, _FIRST_PAUSE * 2.0 ** (state.attempt_number - 1))
     return longest * (1.0 - draw() / 2.0)

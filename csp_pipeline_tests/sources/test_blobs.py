@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -9,12 +10,13 @@ from pydantic import SecretStr
 
 from csp_pipeline.sources.blobs import MICROSOFT_BLOB_HOSTS, blob_hosts, blob_url, connect_blob_storage
 from csp_pipeline.sources.graph_manifests import Blob, ExportError, ExportRequest, Manifest
+from csp_pipeline_tests.sources.answering import serving
 
 STORE = "https://adlsrecon201.blob.core.windows.net"
 SIGNATURE = "sv=2021-10-04&se=2026-06-08T18%3A34%3A34Z&sig=a%2Bb%2Fc%3D"
 
 
-def manifest(folder: str) -> Manifest:
+def manifest(folder: str, sas_token: str = SIGNATURE) -> Manifest:
     return Manifest(
         request=ExportRequest("usage", "G1"),
         id="m1",
@@ -23,7 +25,7 @@ def manifest(folder: str) -> Manifest:
         partition_type="Default",
         blobs=(),
         root_directory=SecretStr(folder),
-        sas_token=SecretStr(SIGNATURE),
+        sas_token=SecretStr(sas_token),
         location="/m",
     )
 
@@ -71,6 +73,13 @@ def test_no_other_host_is_trusted(folder: str) -> None:
 def test_a_folder_is_nothing_but_a_folder(folder: str) -> None:
     with pytest.raises(ExportError, match="nothing is fetched"):
         blob_url(manifest(folder), Blob("part-0.json.gz"), MICROSOFT_BLOB_HOSTS)
+
+
+@pytest.mark.parametrize("sas_token", ["sig=abc\n", "sig=abc\u00e9", "sig=abc#x"])
+def test_a_token_that_fits_no_address_ends_in_a_sentence_without_it(sas_token: str) -> None:
+    with pytest.raises(ExportError, match="nothing is fetched") as refusal:
+        blob_url(manifest(f"{STORE}/x", sas_token), Blob("part-0.json.gz"), MICROSOFT_BLOB_HOSTS)
+    assert "abc" not in "".join(traceback.format_exception(refusal.value))
 
 
 @pytest.mark.parametrize(
@@ -124,3 +133,15 @@ def test_the_client_has_timeouts_and_follows_no_redirect() -> None:
     with connect_blob_storage() as client:
         assert not client.follow_redirects
         assert None not in (client.timeout.connect, client.timeout.read, client.timeout.write, client.timeout.pool)
+
+
+def test_files_on_this_machine_are_fetched_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as service, serving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        service.answers({})
+        with connect_blob_storage() as client:
+            client.get(f"{service.url}/blobs/part-0.json.gz?{SIGNATURE}")
+        assert (len(service.asked), proxy.asked) == (1, [])

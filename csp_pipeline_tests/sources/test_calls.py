@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,14 @@ def test_failures_that_pass_are_tried_again_after_growing_pauses(
     service.answers(answer, answer, answer, {"ok": True})
     assert calls.get("/v1/x").json() == {"ok": True}
     assert slept == [1.0, 2.0, 4.0]
+
+
+def test_an_outage_is_waited_out_though_the_service_asks_for_no_pause(
+    service: Service, calls: Calls, slept: list[float]
+) -> None:
+    service.answers(error(503, Retry_After="0"), error(503, Retry_After="0"), {})
+    calls.get("/v1/x")
+    assert slept == [1.0, 2.0]
 
 
 def test_pauses_are_drawn_so_that_threads_do_not_come_back_together(service: Service, login: Tokens) -> None:
@@ -346,3 +355,16 @@ def test_no_token_reaches_a_log_or_an_error(service: Service, calls: Calls, capl
     shown = "".join(logged) + str(raised.value) + repr(raised.value) + repr(calls)
     assert not [secret for secret in ("app-token", "abc123", "eyJhb") if secret in shown]
     assert "(left out)" in str(raised.value)
+
+
+def test_a_token_that_no_header_can_hold_stands_in_no_traceback(service: Service) -> None:
+    class Broken(Tokens):
+        def token(self, scope: str, *, as_user: bool = False) -> str:
+            return f"{super().token(scope, as_user=as_user)}\nsecret-rest"
+
+    with Calls(service.url, Broken(), SCOPE, sleep=lambda _: None) as calls, pytest.raises(UnavailableError) as raised:
+        calls.get("/v1/x")
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "header" in shown
+    assert "app-token" not in shown
+    assert "secret-rest" not in shown

@@ -145,6 +145,21 @@ def test_polling_keeps_the_pause_that_graph_asks_for_and_else_its_own(script: Sc
     assert fetching.slept == [7.0, 0.1, 1.0, 2.0]
 
 
+def test_a_long_pause_that_graph_asks_for_is_kept_too(script: Script, fetching: Fetching) -> None:
+    script.polls.append(RUNNING)
+    script.pauses.append("900")
+    fetching.exports.manifest(USAGE)
+    assert fetching.slept == [900.0]
+
+
+def test_a_failure_is_told_without_the_secrets_in_it(script: Script, fetching: Fetching) -> None:
+    message = "cannot write https://store.blob.core.windows.net/x?sv=1&sig=hunter2"
+    script.polls.extend([{"status": "failed", "error": {"code": "4711", "message": message}}] * 3)
+    with pytest.raises(FailedExportError, match="cannot write") as raised:
+        fetching.exports.manifest(USAGE)
+    assert "hunter2" not in str(raised.value)
+
+
 def test_an_export_that_is_never_ready_is_given_up_in_words(script: Script, fetching: Fetching) -> None:
     script.polls.extend([RUNNING] * 1000)
     with pytest.raises(ExportError, match="usage/billed of G016907411 was not ready after 60 minutes; run again"):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from csp_pipeline.errors import UsageError
 from csp_pipeline.sources.login import GRAPH_SCOPE, PARTNER_CENTER_SCOPE, Login
@@ -162,6 +162,21 @@ def test_without_a_refresh_token_only_the_app_can_log_in(entra: Entra) -> None:
 def test_an_unknown_tenant_is_named(entra: Entra) -> None:
     knows_none = pytest.raises(AuthenticationError, match=r"knows no tenant nobody\.example")
     with Login(entra.settings(partner_tenant_id="nobody.example")) as login, knows_none:
+        login.token(PARTNER_CENTER_SCOPE)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RedirectResponse("https://portal.example/"),
+        JSONResponse({}, 302),
+        PlainTextResponse("<html>Welcome</html>"),
+        JSONResponse([]),
+    ],
+)
+def test_a_page_in_the_place_of_the_login_service_ends_in_a_sentence(entra: Entra, answer: Response) -> None:
+    entra.service.answer = lambda _: answer
+    with Login(entra.settings()) as login, pytest.raises(AuthenticationError, match="CSP_LOGIN_URL"):
         login.token(PARTNER_CENTER_SCOPE)
 
 

@@ -71,6 +71,20 @@ def test_a_pause_that_the_service_asked_for_holds_everybody_back() -> None:
     assert time.now == 20.0
 
 
+def test_a_pause_that_is_asked_for_holds_those_back_who_wait_for_their_turn_already() -> None:
+    time = Time()
+
+    def sleep(seconds: float) -> None:
+        if not time.now:
+            pace.hold("orders", 90.0)
+        time.sleep(seconds)
+
+    pace = Pace(1, clock=time.clock, sleep=sleep)
+    pace.wait("orders")
+    pace.wait("orders")
+    assert time.now == 90.0
+
+
 def test_threads_share_the_allowance() -> None:
     slept: list[float] = []
     lock = threading.Lock()

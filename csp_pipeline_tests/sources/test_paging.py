@@ -44,7 +44,7 @@ def collection(ids: str, *, after: str = "", link: str = "", total: int | None =
 def read(service: Service, uri: str = "/v1/customers?size=2") -> str:
     with httpx.Client(base_url=service.url) as client:
         found = pages(lambda asked, headers: client.get(asked, headers=headers), uri)
-        return "".join(str(item["id"]) for page in found for item in page.items)
+        return "".join(str(item.get("id")) for page in found for item in page.items)
 
 
 def asked_tokens(service: Service) -> list[str]:
@@ -188,6 +188,24 @@ def test_lines_that_look_equal_on_one_page_are_all_kept(service: Service) -> Non
     with httpx.Client(base_url=service.url) as client:
         found = list(pages(lambda uri, headers: client.get(uri, headers=headers), "/v1/lines?size=2&offset=0"))
     assert [item["quantity"] for page in found for item in page.items] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_a_page_of_lines_that_look_like_earlier_ones_is_neither_lost_nor_taken_for_new(
+    service: Service, repeated: int
+) -> None:
+    quantities = [1, 2, 3]
+    quantities[repeated] = 1
+
+    def answer(asked: Asked) -> Json:
+        at = int(asked.headers.get("ms-continuationtoken", "0"))
+        page: Json = {"totalCount": 1, "items": [{"quantity": quantities[at]}]}
+        header = {"key": "MS-ContinuationToken", "value": str(at + 1)}
+        return page | ({"links": {"next": {"uri": "/lines", "headers": [header]}}} if at < 2 else {})
+
+    service.answer = answer
+    with pytest.raises(IncompleteAnswerError, match="the same page came again"):
+        read(service, "/v1/lines?size=1")
 
 
 def test_fewer_records_than_stated_are_refused(service: Service) -> None:

@@ -22,6 +22,8 @@ ANSWERS: dict[str, object] = {
     "/v1/customers": {"totalCount": 2, "items": [{"id": "no-orders"}, {"id": CUSTOMER}]},
     "/v1/invoices": {"totalCount": 1, "items": [{"id": "G000001"}]},
     "/v1/invoices/summaries": {"totalCount": 0, "items": []},
+    "/v1/auditrecords": {"totalCount": 0, "items": []},
+    "/v1/agreements": {"totalCount": 1, "items": [{"templateId": "t1"}]},
     "/v1/customers/no-orders/orders": {"totalCount": 0, "items": []},
     f"/v1/customers/{CUSTOMER}/orders": {"totalCount": 1, "items": [{"id": "o1"}]},
     f"/v1/customers/{CUSTOMER}/orders/o1/provisioningstatus": {"totalCount": 0, "items": []},
@@ -30,9 +32,11 @@ SUBJECTS = [
     "login of the app",
     "customers (app)",
     "invoices (app)",
+    "activity log (app)",
     "billing exports (app)",
     "login of the user",
     "invoice documents (user)",
+    "agreements (user)",
     "order provisioning (user)",
 ]
 
@@ -86,7 +90,7 @@ def test_with_every_permission_nothing_has_to_be_done_and_each_took_one_small_re
     findings = provider.findings()
     assert list(findings) == ["credentials", *SUBJECTS]
     assert [finding.advice for finding in findings.values()] == [""] * len(findings)
-    assert len([asked for asked in provider.entra.service.asked if asked.uri.startswith("/v1")]) == 7
+    assert len([asked for asked in provider.entra.service.asked if asked.uri.startswith("/v1")]) == 9
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,8 @@ def test_with_every_permission_nothing_has_to_be_done_and_each_took_one_small_re
     [
         ("/v1/customers", no(2032), "customers (app)", "Admin agent"),
         ("/v1/invoices", no(900308), "invoices (app)", "permission"),
+        ("/v1/auditrecords", no(2032), "activity log (app)", "Admin agent"),
+        ("/v1/agreements", no(900308), "agreements (user)", "Admin agent"),
         ("graph", no("Forbidden"), "billing exports (app)", "PartnerBilling.Read.All"),
         ("/v1/invoices/summaries", no(900421, 401), "invoice documents (user)", "multi-factor authentication"),
         (
@@ -136,7 +142,7 @@ def test_a_refresh_token_that_is_not_accepted_leaves_the_app_s_findings(provider
         refusal(400, "invalid_grant", 700082)
     ]
     findings = provider.findings()
-    assert list(findings) == ["credentials", *SUBJECTS[:5]]
+    assert list(findings) == ["credentials", *SUBJECTS[:6]]
     assert "CSP_REFRESH_TOKEN" in findings["login of the user"].advice
 
 

@@ -172,12 +172,23 @@ def test_the_pause_asked_for_is_read_in_seconds_or_as_a_date(headers: dict[str, 
         "https://x.blob.core.windows.net/c?sv=1&sig=abc%2Bdef&sp=r",
         "eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJ4In0.abc_def",
         "client_secret=abcdef",
+        "sig%3Dabcdef",
+        '{"access_token": "abcdef"}',
+        '"sasToken":"abcdef"',
+        '{\\"password\\":\\"abcdef\\"}',
     ],
 )
 def test_what_looks_like_a_secret_is_left_out_of_what_the_provider_said(secret: str) -> None:
     error = provider_error(400, "", f"Cannot use {secret} here.\nAsk again.")
     assert "abc" not in str(error)
     assert "Ask again" in error.message
+
+
+def test_a_code_is_shown_as_carefully_as_a_message() -> None:
+    error = error_of(answer(400, {"code": f"sig=abcdef {'x' * 1000}\n", "description": "No."}), where="GET /v1/x")
+    assert "abcdef" not in str(error)
+    assert "\n" not in str(error)
+    assert len(error.code) <= 300
 
 
 def test_what_the_provider_said_is_one_line_of_bounded_length() -> None:

@@ -117,6 +117,11 @@ def test_a_change_whose_answer_was_lost_counts_as_applied(center: PartnerCenter,
     assert len(sent(service)) == 1
 
 
+def test_seats_that_were_none_before_are_told_as_none(center: PartnerCenter, service: Service) -> None:
+    service.answers(subscription(Quantity=0), refused(2055), subscription(Quantity=12))
+    assert center.change_quantity("c1", "s1", 12, "r1") == QuantityChange("applied", 0, 12)
+
+
 def test_a_subscription_that_never_holds_still_ends_in_its_refusal(center: PartnerCenter, service: Service) -> None:
     service.answer = lambda asked: subscription() if asked.method == "GET" else refused(2055)
     with pytest.raises(RefusedError) as refusal:
