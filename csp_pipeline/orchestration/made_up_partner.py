@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from csp_pipeline.errors import CspError
 from csp_pipeline.settings import PARTNER_CENTER_URL
-from csp_pipeline.storage.durable import durable
+from csp_pipeline.storage.durable import UNFINISHED, durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,13 +83,15 @@ def served(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[S
 
 def _scenario(settings: Settings, on_progress: Callable[[str], None]) -> Path:
     """The folder of the scenario, generated where there is none; its terms are copied where there are no others."""
+    from csp_pipeline.sandbox.generate import PARTIAL_FOLDER, generate  # noqa: PLC0415  (needed by source sandbox only)
+
     home = settings.home.create()
     folder = settings.sandbox_scenario or _own_scenario(home)
+    if settings.sandbox_scenario is None and (folder / PARTIAL_FOLDER).exists():
+        shutil.rmtree(folder)  # a killed run left it half made
     if not (folder / SCENARIO_FILE).is_file():
         if settings.sandbox_scenario is not None:
             raise CspError(f"{folder} holds no {SCENARIO_FILE}; name a folder that `csp-pipeline generate` wrote.")
-        from csp_pipeline.sandbox.generate import generate  # noqa: PLC0415
-
         on_progress("Making up a partner for the sandbox.")
         generate(folder)
     _copy_terms(folder / "commercial", home)
@@ -116,4 +118,5 @@ def _own_scenario(home: Home) -> Path:
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    """Whether anything is in a folder, beside what a killed run left half written."""
+    return folder.is_dir() and any(not path.name.startswith(UNFINISHED) for path in folder.iterdir())

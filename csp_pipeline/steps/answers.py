@@ -12,11 +12,11 @@ import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.sources.graph_exports import ExportError, RestatedExportError
-from csp_pipeline.sources.paging import IncompleteAnswerError
+from csp_pipeline.sources.paging import IncompleteAnswerError, Page
 from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
 from csp_pipeline.storage.arrivals import Origin, open_delivery
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from csp_pipeline.sources.graph_exports import GraphExports, Manifest
-    from csp_pipeline.sources.paging import Page
     from csp_pipeline.storage.home import Home
 
 AT_A_TIME = 8
@@ -38,6 +37,8 @@ FAILURES = (ProviderError, IncompleteAnswerError, ExportError, InputFileError)
 """What one thing that is fetched may end with while the others go on."""
 _LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _NOT_FOUND = 404
+Key: TypeAlias = tuple[str, ...]
+"""What a resource is asked for by: a customer, or a customer and a subscription or order."""
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
@@ -92,6 +93,21 @@ def in_order(call: Callable[[Asked], Answered], asked: Iterable[Asked]) -> Itera
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def ask_for(ask: Callable[..., Page | Iterable[Page]], key: Key) -> list[Page] | Exception:
+    """The answers for a key, or why there are none; an empty list where the provider has nothing at that address.
+
+    Raises:
+        AuthenticationError: the login is refused; nothing else would be answered either.
+    """
+    try:
+        answer = ask(*key)
+        return [answer] if isinstance(answer, Page) else list(answer)
+    except AuthenticationError:
+        raise
+    except FAILURES as error:
+        return [] if is_absent(error) else error
+
+
 def land_answers(
     home: Home, resource: str, pages: Iterable[Page], *, scope: str = "", snapshot_on: date | None = None
 ) -> FetchReport:
@@ -107,9 +123,16 @@ def land_answers(
     Returns:
         The report of one file, or of none where nothing was answered.
     """
+    return land_lines(home, resource, map(answer_line, pages), scope=scope, snapshot_on=snapshot_on)
+
+
+def land_lines(
+    home: Home, resource: str, lines: Iterable[bytes], *, scope: str = "", snapshot_on: date | None = None
+) -> FetchReport:
+    """Deliver answers that are lines already, see `answer_line`; arguments and report as in `land_answers`."""
     home.landing.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=home.landing) as answers:
-        answers.writelines(_line(page) for page in pages)
+        answers.writelines(lines)
         if not answers.tell():
             return FetchReport()
         answers.seek(0)
@@ -119,6 +142,16 @@ def land_answers(
     return FetchReport(files=1)
 
 
+def answer_line(page: Page, **more: str) -> bytes:
+    """An answer as a line of JSON, with what else is to be known of it; its body is what was received.
+
+    A line break between the tokens of a body is a blank; inside a text JSON has none.
+    """
+    body = page.body.removeprefix(codecs.BOM_UTF8).translate(_LINE_BREAKS).strip()
+    known = "".join(f", {json.dumps(name)}: {json.dumps(value)}" for name, value in more.items())
+    return b'{"uri": ' + json.dumps(page.uri).encode() + b', "body": ' + (body or b"null") + known.encode() + b"}\n"
+
+
 def record_empty(home: Home, origin: Origin) -> None:
     """Keep in landing that something was asked for and holds nothing, so that it counts as fetched."""
     open_delivery(home, origin).complete()
@@ -126,6 +159,8 @@ def record_empty(home: Home, origin: Origin) -> None:
 
 def deliver_export(home: Home, graph: GraphExports, manifest: Manifest) -> FetchReport:
     """Deliver the files of an export; what an interrupted run fetched of the same version is not fetched again.
+
+    An export without rows is not delivered: what that means is for the caller to decide.
 
     Args:
         home: the folders.
@@ -147,15 +182,12 @@ def deliver_export(home: Home, graph: GraphExports, manifest: Manifest) -> Fetch
         except RestatedExportError as restated:
             manifest = restated.manifest
             continue
-        delivery.complete()
+        if delivery.files:
+            delivery.complete()
+        else:
+            delivery.withdraw()
         return FetchReport(files=len(delivery.files))
     raise ExportError(f"{manifest.request} was restated again and again while it was fetched; run again later")
-
-
-def _line(page: Page) -> bytes:
-    """A line break between the tokens of a body is a blank; inside a text JSON has none."""
-    body = page.body.removeprefix(codecs.BOM_UTF8).translate(_LINE_BREAKS).strip()
-    return b'{"uri": ' + json.dumps(page.uri).encode() + b', "body": ' + (body or b"null") + b"}\n"
 
 
 def is_absent(error: Exception) -> bool:

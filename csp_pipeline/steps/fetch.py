@@ -11,6 +11,7 @@ from csp_pipeline.steps.answers import FetchReport, silent
 from csp_pipeline.steps.fetch_activity import fetch_audit
 from csp_pipeline.steps.fetch_documents import fetch_documents
 from csp_pipeline.steps.fetch_open_month import fetch_open_month
+from csp_pipeline.steps.fetch_prices import fetch_prices
 from csp_pipeline.steps.fetch_snapshots import fetch_snapshots
 
 if TYPE_CHECKING:
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 
     Part = Callable[[Settings, Provider, date, Callable[[str], None]], FetchReport]
 
-__all__ = ["PARTS", "FetchReport", "fetch_all", "fetch_audit", "fetch_documents", "fetch_open_month", "fetch_snapshots"]
+__all__ = [
+    "PARTS",
+    "FetchReport",
+    "fetch_all",
+    "fetch_audit",
+    "fetch_documents",
+    "fetch_open_month",
+    "fetch_prices",
+    "fetch_snapshots",
+]
 
 
 def _snapshots(settings: Settings, provider: Provider, today: date, tell: Callable[[str], None]) -> FetchReport:
@@ -42,11 +52,16 @@ def _open_month(settings: Settings, provider: Provider, today: date, tell: Calla
     return fetch_open_month(settings.home.create(), provider, today, reporting_currency=currency, on_progress=tell)
 
 
+def _prices(settings: Settings, provider: Provider, today: date, tell: Callable[[str], None]) -> FetchReport:
+    return fetch_prices(settings.home.create(), provider, today, on_progress=tell)
+
+
 PARTS: dict[str, Part] = {
     "snapshots": _snapshots,
     "activity_log": _activity_log,
     "documents": _documents,
     "open_month": _open_month,
+    "prices": _prices,
 }
 """What is fetched, by name, in the order of a run."""
 
@@ -54,7 +69,7 @@ PARTS: dict[str, Part] = {
 def fetch_all(
     settings: Settings, provider: Provider, today: date, *, on_progress: Callable[[str], None] = silent
 ) -> FetchReport:
-    """Deliver today's snapshots, the activity log, the documents and what is not billed yet.
+    """Deliver today's snapshots, the activity log, the documents, what is not billed yet, and prices.
 
     Args:
         settings: where to.

@@ -58,7 +58,7 @@ def fetch_audit(
     with exclusive(home, on_wait=on_progress):
         known = [origin.snapshot_on for origin in known_origins(home, RESOURCE) if origin.snapshot_on]
         earliest = today - timedelta(days=AUDIT_DAYS - 1)
-        left_at = max(known, default=None)
+        left_at = max((day for day in known if day <= today), default=None)  # a clock may have run ahead
         start = max(earliest, left_at - timedelta(days=DAYS_AGAIN)) if left_at else earliest
         report = _gap(left_at, earliest)
         days = [start + timedelta(days=step) for step in range((today - start).days + 1)]

@@ -8,6 +8,7 @@ Partner Center's own line items, which no longer change. A document that cannot 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import month_of
@@ -33,7 +34,7 @@ from csp_pipeline.storage.arrivals import Origin, known_origins
 from csp_pipeline.storage.warehouse import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from csp_pipeline.sources.graph_manifests import ExportKind
@@ -155,18 +156,19 @@ class _Documents:
 
     def _rows(self, document: Document, kind: ExportKind) -> FetchReport:
         """The rows of a kind of a document of new commerce."""
-        if document.month < FIRST_ON_GRAPH[kind]:
+        if "" < document.month < FIRST_ON_GRAPH[kind]:
             return self._from_v1(document, (("onetime", _V1_TYPE[kind]),))
         version = self._versions.get((f"{kind}/billed", document.number))
         if version is not None and document.month not in self._latest_months:
             return FetchReport()
         request = ExportRequest(kind, invoice_number=document.number)
         answer = self._provider.graph.manifest(request)
-        if isinstance(answer, NoData) or not answer.blobs:
+        if isinstance(answer, NoData):
             return self._empty(document, kind)
         if answer.e_tag == version:
             return FetchReport()
-        return deliver_export(self._home, self._provider.graph, answer)
+        report = deliver_export(self._home, self._provider.graph, answer)
+        return report if report.files else self._empty(document, kind)
 
     def _empty(self, document: Document, kind: ExportKind) -> FetchReport:
         """What it means that Graph has no rows of a kind."""
@@ -190,32 +192,36 @@ class _Documents:
             return self._from_v1(document, lines)
         if isinstance(answer, NoData):
             return self._from_v1(document, lines)
-        return deliver_export(self._home, self._provider.graph, answer)
+        report = deliver_export(self._home, self._provider.graph, answer)
+        return report if report.files else self._from_v1(document, lines)
 
-    def _from_v1(self, document: Document, lines: Iterable[V1Lines]) -> FetchReport:
+    def _from_v1(self, document: Document, lines: Sequence[V1Lines]) -> FetchReport:
         """The v1 line items of a document, delivered once, as they no longer change."""
         fresh = [one for one in lines if (_v1_resource(*one), document.number) not in self._versions]
         report, empty = FetchReport(), []
         for provider, kind in fresh:
             pages = self._v1_pages(document.number, provider, kind)
-            if any(page.items for page in pages):
-                report += land_answers(self._home, _v1_resource(provider, kind), pages, scope=document.number)
-            else:
+            if pages is None:
                 empty.append((provider, kind))
-        asked_for_lines = any(kind == _V1_TYPE["reconciliation"] for _, kind in fresh)
-        if document.needs_lines and asked_for_lines and empty == fresh:
+            else:
+                report += land_answers(self._home, _v1_resource(provider, kind), pages, scope=document.number)
+        asked_for_lines = any(kind == _V1_TYPE["reconciliation"] for _, kind in lines)
+        if document.needs_lines and asked_for_lines and empty == list(lines):
             return FetchReport(problems=(_without_lines(document, "Partner Center"),))
         for provider, kind in empty:
             record_empty(self._home, Origin(PARTNER_CENTER, _v1_resource(provider, kind), document.number))
         return report
 
-    def _v1_pages(self, number: str, provider: BillingProvider, kind: LineItemType) -> list[Page]:
+    def _v1_pages(self, number: str, provider: BillingProvider, kind: LineItemType) -> Iterable[Page] | None:
+        """The pages from the first that holds lines, still to be fetched; None without any."""
+        pages = self._provider.partner_center.invoice_lines(number, provider, kind)
         try:
-            return list(self._provider.partner_center.invoice_lines(number, provider, kind))
+            first = next((page for page in pages if page.items), None)
         except RefusedError as error:
             if is_absent(error):
-                return []
+                return None
             raise
+        return None if first is None else chain([first], pages)
 
 
 def _v1_resource(provider: str, kind: str) -> str:
@@ -224,7 +230,7 @@ def _v1_resource(provider: str, kind: str) -> str:
 
 def _without_lines(document: Document, service: str) -> str:
     return (
-        f"Invoice {document.number} of {document.amount} {document.currency} has no lines in {service} yet; "
+        f"Invoice {document.number} of {document.amount:.2f} {document.currency} has no lines in {service} yet; "
         "the next run asks again."
     )
 

@@ -82,12 +82,14 @@ def _fetch(
 ) -> FetchReport:
     try:
         answer = provider.graph.manifest(request)
-        if isinstance(answer, NoData):
-            return FetchReport(
-                notes=(f"No {request.kind} rows are unbilled in {request.currency}, {request.period} period.",)
-            )
-        if known.get((request.resource, request.scope)) == answer.e_tag:
-            return FetchReport()
-        return deliver_export(home, provider.graph, answer)
+        if not isinstance(answer, NoData):
+            if known.get((request.resource, request.scope)) == answer.e_tag:
+                return FetchReport()
+            report = deliver_export(home, provider.graph, answer)
+            if report.files:
+                return report
+        return FetchReport(
+            notes=(f"No {request.kind} rows are unbilled in {request.currency}, {request.period} period.",)
+        )
     except FAILURES as error:
         return told(f"What is not billed in {request.currency} ({request.kind}, {request.period} period)", error)

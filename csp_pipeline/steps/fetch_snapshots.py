@@ -7,33 +7,33 @@ an earlier day stays in force, and the report says why. Only the status of provi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import CspError
 from csp_pipeline.formats.records import nested, value_of
 from csp_pipeline.formats.values import UnreadableError, parse_date
-from csp_pipeline.sources.paging import Page
 from csp_pipeline.sources.provider_errors import AuthenticationError
-from csp_pipeline.steps.answers import FAILURES, FetchReport, in_order, is_absent, land_answers, silent, told
+from csp_pipeline.steps.answers import FAILURES, FetchReport, ask_for, in_order, land_answers, silent, told
+from csp_pipeline.steps.fetch_provisioning import Seats, fetch_statuses
 from csp_pipeline.storage.warehouse import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from csp_pipeline.sources.paging import Page
     from csp_pipeline.sources.partner_center import PartnerCenter
     from csp_pipeline.sources.provider import Provider
+    from csp_pipeline.steps.answers import Key
     from csp_pipeline.storage.home import Home
 
 ORDER_SETTLES_WITHIN = timedelta(days=90)
 """How much older than the newest order an order is when the provisioning of its lines is no longer asked for."""
 _AZURE_PLAN_PRODUCT = "DZH318Z0BPS6"
 _ENDED = frozenset({"deleted", "expired"})
-
-Key: TypeAlias = tuple[str, ...]
-"""What a resource is asked for by: a customer, or a customer and a subscription or order."""
 
 
 def fetch_snapshots(
@@ -62,13 +62,18 @@ def fetch_snapshots(
 class _Found:
     """An item of an answer: what to ask for it by, and the few of its fields that decide what is asked."""
 
-    key: Key
+    seats: Seats
     is_azure_plan: bool
     status: str
     created_on: str
 
+    @property
+    def key(self) -> Key:
+        """What it is asked for by."""
+        return self.seats.key
 
-@dataclass
+
+@dataclass(frozen=True, slots=True)
 class _Snapshot:
     """The snapshot of a day while it is fetched."""
 
@@ -76,24 +81,17 @@ class _Snapshot:
     service: PartnerCenter
     today: date
     tell: Callable[[str], None]
-    report: FetchReport = field(default_factory=FetchReport)
 
     def fetch(self) -> FetchReport:
-        """Fetch everything, customers first, as all else is asked for by customer."""
-        service = self.service
-        customers = self._customers()
-        self._each("agreements", service.agreements, customers)
-        self._each("direct_signed", service.direct_signed, customers)
-        orders = self._each("orders", service.orders, customers)
-        subscriptions = self._each("subscriptions", service.subscriptions, customers)
-        plans = [one.key for one in subscriptions if one.is_azure_plan]
-        self._each("azure_entitlements", service.azure_entitlements, plans)
-        seats = [one.key for one in subscriptions if not one.is_azure_plan and one.status not in _ENDED]
-        self._each("subscription_provisioning", service.subscription_provisioning, seats, in_parts=True)
-        self._each("order_provisioning", service.order_provisioning, _recent(orders), in_parts=True)
-        return self.report
+        """Fetch everything: customers first, as all else is asked for by customer, then three chains side by side."""
+        customers, report = self._customers()
+        chains = (self._agreements, self._orders, self._subscriptions)
+        with ThreadPoolExecutor(len(chains)) as pool:
+            for fetched in pool.map(lambda chain: chain(customers), chains):
+                report += fetched
+        return report
 
-    def _customers(self) -> list[Key]:
+    def _customers(self) -> tuple[list[Key], FetchReport]:
         pages = list(self.service.customers())
         customers: list[Key] = sorted({(_text(item, "id"),) for page in pages for item in page.items})
         if not customers:
@@ -102,18 +100,34 @@ class _Snapshot:
                 "tenant that customers buy from."
             )
         self.tell(f"Fetching what Partner Center knows of {len(customers)} customers.")
-        self.report += land_answers(self.home, "customers", pages, snapshot_on=self.today)
-        return customers
+        return customers, land_answers(self.home, "customers", pages, snapshot_on=self.today)
+
+    def _agreements(self, customers: Sequence[Key]) -> FetchReport:
+        attested, _ = self._each("agreements", self.service.agreements, customers)
+        signed, _ = self._each("direct_signed", self.service.direct_signed, customers)
+        return attested + signed
+
+    def _orders(self, customers: Sequence[Key]) -> FetchReport:
+        report, orders = self._each("orders", self.service.orders, customers)
+        lines, _ = self._each("order_provisioning", self.service.order_provisioning, _recent(orders), in_parts=True)
+        return report + lines
+
+    def _subscriptions(self, customers: Sequence[Key]) -> FetchReport:
+        report, found = self._each("subscriptions", self.service.subscriptions, customers)
+        plans = [one.key for one in found if one.is_azure_plan]
+        entitlements, _ = self._each("azure_entitlements", self.service.azure_entitlements, plans)
+        live = [one.seats for one in found if not one.is_azure_plan and one.status not in _ENDED]
+        return report + entitlements + fetch_statuses(self.home, self.service, live, self.today)
 
     def _each(
         self, resource: str, ask: Callable[..., Page | Iterable[Page]], keys: Sequence[Key], *, in_parts: bool = False
-    ) -> list[_Found]:
-        """Deliver a resource asked for by key; returns the items found, none when it could not be delivered."""
+    ) -> tuple[FetchReport, list[_Found]]:
+        """Deliver a resource asked for by key; returns the items found too, none when it could not be delivered."""
         found: list[_Found] = []
         failed: list[Exception] = []
 
         def answers() -> Iterator[Page]:
-            for key, answer in in_order(partial(_ask, ask), sorted(keys)):
+            for key, answer in in_order(partial(ask_for, ask), sorted(keys)):
                 if isinstance(answer, list):
                     found.extend(_found(key, item) for page in answer for item in page.items)
                     yield from answer
@@ -123,26 +137,14 @@ class _Snapshot:
                     raise answer
 
         try:
-            self.report += land_answers(self.home, resource, answers(), snapshot_on=self.today)
+            report = land_answers(self.home, resource, answers(), snapshot_on=self.today)
         except AuthenticationError:
             raise
         except FAILURES as error:
-            self.report += told(f"Today's {resource.replace('_', ' ')}", error)
-            return []
+            return told(f"Today's {resource.replace('_', ' ')}", error), []
         if failed:
-            self.report += told(f"{len(failed)} of {len(keys)} answers on {resource.replace('_', ' ')}", failed[0])
-        return found
-
-
-def _ask(ask: Callable[..., Page | Iterable[Page]], key: Key) -> list[Page] | Exception:
-    """The answers for a key; none where the provider has nothing at that address."""
-    try:
-        answer = ask(*key)
-        return [answer] if isinstance(answer, Page) else list(answer)
-    except AuthenticationError:
-        raise
-    except FAILURES as error:
-        return [] if is_absent(error) else error
+            report += told(f"{len(failed)} of {len(keys)} answers on {resource.replace('_', ' ')}", failed[0])
+        return report, found
 
 
 def _found(key: Key, item: Mapping[str, object]) -> _Found:
@@ -153,7 +155,7 @@ def _found(key: Key, item: Mapping[str, object]) -> _Found:
         or _text(item, "offerName").lower() == "azure plan"
     )
     status, created_on = _text(item, "status").lower(), _text(item, "creationDate")[:10]
-    return _Found((*key, _text(item, "id")), is_azure_plan, status, created_on)
+    return _Found(Seats.of((*key, _text(item, "id")), item), is_azure_plan, status, created_on)
 
 
 def _recent(orders: Sequence[_Found]) -> list[Key]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.distributor_rows import is_workbook
 from csp_pipeline.formats.recognition import UnrecognisedFileError
 from csp_pipeline.sources.inbox import InboxFile, is_archive, look, take, take_members
 from csp_pipeline.storage.arrivals import forget_arrivals, is_repeated, read_arrivals
 from csp_pipeline.storage.durable import remove_unfinished
 from csp_pipeline.storage.file_catalogue import create_staged_views, load_file_catalogue
-from csp_pipeline.storage.landing import LandedFile, ListedDelivery, is_document, read_scans, write_scan
+from csp_pipeline.storage.landing import LandedFile, ListedDelivery, file_path, is_document, read_scans, write_scan
 from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest
 from csp_pipeline.storage.warehouse import exclusive
 
@@ -84,9 +85,10 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
         _discard_unlisted(home, ingested)
         _restore(home, ingested.values(), on_progress)
         found, arrivals = look(home), _arrived(home, scans)
-        landed = _land(home, [file for file in found if file.sha256 not in ingested], set(ingested))
-        landed += _take_up(home, arrivals, _by_content(home, ingested, landed))
-        settled = _stage_scan(home, landed, on_progress)
+        taken = _take_up(home, arrivals, _by_content(home, ingested))
+        known = {*ingested, *(one.file.sha256 for one in taken)}
+        new = [file for file in found if file.sha256 not in known]
+        settled = _stage_scan(home, [*taken, *_land(home, new, known)], on_progress)
         recorded = [one.file for one in settled if one.file.sha256]
         number = None
         if recorded or arrivals:
@@ -97,7 +99,7 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
         return IngestReport(
             number,
             tuple(one.told() for one in settled if one.first is None),
-            sum(file.sha256 in ingested for file in found) + sum(one.first is not None for one in settled),
+            len(found) - len(new) + sum(one.first is not None for one in settled),
             tuple(_waiting(found, ingested)),
         )
 
@@ -167,7 +169,7 @@ def _land(home: Home, new: Sequence[InboxFile], known: set[str]) -> list[_Settle
         try:
             one.file = take(home, file)
             known.add(file.sha256)
-            if not is_archive(home, one.file):
+            if not _has_members(home, one.file):
                 continue
             members = take_members(home, one.file)
         except InputFileError as refusal:
@@ -180,13 +182,18 @@ def _land(home: Home, new: Sequence[InboxFile], known: set[str]) -> list[_Settle
     return landed
 
 
+def _has_members(home: Home, file: LandedFile) -> bool:
+    """Whether a landed file is an archive of files; a workbook is one file, although it is packed like an archive."""
+    return is_archive(home, file) and not is_workbook(file_path(home, file.sha256))
+
+
 def _arrived(home: Home, scans: Sequence[Scan]) -> list[Arrival]:
     """The deliveries that say something new; the others, and those a killed run left behind, are forgotten."""
     listed = [one.number for scan in scans for one in scan.deliveries]
     news: list[Arrival] = []
     repeated = []
     for arrival in read_arrivals(home):
-        if is_repeated(arrival, scans) and all(arrival.origin != earlier.origin for earlier in news):
+        if is_repeated(arrival, scans) and all(arrival.origin.asked != earlier.origin.asked for earlier in news):
             repeated.append(arrival.number)
         else:
             news.append(arrival)
@@ -194,14 +201,14 @@ def _arrived(home: Home, scans: Sequence[Scan]) -> list[Arrival]:
     return news
 
 
-def _by_content(home: Home, ingested: Mapping[str, LandedFile], landed: Iterable[_Settled]) -> dict[str, _Settled]:
-    """What is known of each content, from the manifests and from this look."""
+def _by_content(home: Home, ingested: Mapping[str, LandedFile]) -> dict[str, _Settled]:
+    """What is known of each content from the manifests."""
     sidecars = read_sidecars(home)
     known = {sha256: _Settled(file, sidecars.get(sha256, {}), is_settled=True) for sha256, file in ingested.items()}
     for one in known.values():
         if one.sidecar:
             one.settle("staged", str(one.sidecar["message"]), str(one.sidecar["kind"]))
-    return known | {one.file.sha256: one for one in landed if one.file.sha256}
+    return known
 
 
 def _take_up(home: Home, arrivals: Iterable[Arrival], known: dict[str, _Settled]) -> list[_Settled]:
@@ -213,7 +220,7 @@ def _take_up(home: Home, arrivals: Iterable[Arrival], known: dict[str, _Settled]
             one = _Settled(file, first=known.get(file.sha256))
             taken.append(one)
             known.setdefault(file.sha256, one)
-            if not is_archive(home, file):
+            if not _has_members(home, file):
                 continue
             try:
                 members = take_members(home, file)

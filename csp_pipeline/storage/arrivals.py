@@ -30,6 +30,7 @@ __all__ = [
     "Arrival",
     "Delivery",
     "Origin",
+    "delivered_files",
     "forget_arrivals",
     "is_repeated",
     "known_origins",
@@ -103,6 +104,11 @@ class Delivery:
                 self._files = kept
                 self._write(is_complete=False)
 
+    def withdraw(self) -> None:
+        """Take the delivery back as if it had never been opened; what it brought stays in landing."""
+        with _opening:  # nobody reads the list of deliveries meanwhile
+            _path(self._home, self.number).unlink(missing_ok=True)
+
     def complete(self) -> None:
         """Say that everything is there: from now on the next scan takes the files up."""
         with self._lock:
@@ -158,8 +164,17 @@ def known_origins(home: Home, resource: str) -> list[Origin]:
     return [origin for _, origin in sorted(found.items(), key=lambda one: one[0]) if origin.resource == resource]
 
 
+def delivered_files(home: Home, resource: str) -> list[LandedFile]:
+    """The files of every complete delivery of a resource, those no scan lists yet included, oldest first."""
+    listed = [(file.delivery, file) for scan in read_scans(home) for file in scan.files if file.origin]
+    found = [*listed, *((arrival.number, file) for arrival in read_arrivals(home) for file in arrival.files)]
+    return [
+        file for _, file in sorted(found, key=lambda one: one[0]) if file.origin and file.origin.resource == resource
+    ]
+
+
 def is_repeated(arrival: Arrival, scans: Sequence[Scan]) -> bool:
-    """Whether an arrival says what the last listed delivery of its origin said, and nothing came in between.
+    """Whether an arrival says what was listed last of what it answers, and nothing came in between.
 
     A manifest lists the very same already: listing it again would tell nothing new. Files that were put in the inbox
     since may have superseded it, and then it is news.
@@ -169,12 +184,14 @@ def is_repeated(arrival: Arrival, scans: Sequence[Scan]) -> bool:
         scans: every manifest, in their order.
     """
     for scan in reversed(scans):
-        last = max((one.number for one in scan.deliveries if one.origin == arrival.origin), default=None)
-        if last is not None:
+        answers = {one.number: one.origin for one in scan.deliveries if one.origin.asked == arrival.origin.asked}
+        if answers:
+            last = max(answers)
             before = [file for file in scan.files if file.delivery == last]
             unpacked = tuple(f"{file.name}/" for file in before if file.status == "archive")
             delivered = {(file.name, file.sha256) for file in before if not file.name.startswith(unpacked)}
-            return delivered == {(file.name, file.sha256) for file in arrival.files}
+            is_same = delivered == {(file.name, file.sha256) for file in arrival.files}
+            return is_same and answers[last] == arrival.origin
         if any(file.origin is None for file in scan.files):
             return False
     return False

@@ -46,7 +46,7 @@ def open_month_rows(
 
     The latest version of a month and currency replaces the earlier ones whole, and none counts once billed rows are
     there. The month is the latest in which a line starts: lines of earlier months in it are late ones, nothing is
-    charged before it begins. The period `current` follows the period `last` of the same scan.
+    charged before it begins. The period `current` follows the period `last` known by then.
 
     Args:
         listed: every listing.
@@ -72,6 +72,7 @@ def open_month_rows(
                 "billing_month": one.month,
                 "currency": one.currency,
                 **_added(listing.sidecar, one.currency),
+                "is_latest": is_latest,
                 "is_current": is_latest and not is_billed,
             }
     return list(rows.values())
@@ -98,15 +99,20 @@ def _open_documents(listed: Iterable[Listing]) -> list[_OpenDocument]:
 
 
 def _in_turn(documents: list[_OpenDocument]) -> list[_OpenDocument]:
-    """Put what is of the current period after the last one where only late lines are there yet to tell its month."""
-    last = {(one.kind, one.currency, one.version.scan_number): one.month for one in documents if one.period == _LAST}
+    """Put what is of the current period after the last one where only late lines are there yet to tell its month.
+
+    A version made before the last period ended was of that period when it was the current one: it stays.
+    """
+    last: dict[tuple[str, str], str] = {}
     turned = []
-    for one in documents:
-        before = last.get((one.kind, one.currency, one.version.scan_number), "")
-        if one.period == _CURRENT and before and one.month <= before:
+    for one in sorted(documents, key=lambda one: (one.version.scan_number, one.period != _LAST)):
+        before = last.get((one.kind, one.currency), "")
+        if one.period == _LAST:
+            last[one.kind, one.currency] = max(before, one.month)
+        elif one.period == _CURRENT and before and one.month <= before < f"{one.version.effective_at:%Y-%m}":
             turned.append(replace(one, month=shift_month(before, 1)))
-        else:
-            turned.append(one)
+            continue
+        turned.append(one)
     return turned
 
 

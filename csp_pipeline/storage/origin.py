@@ -45,6 +45,11 @@ class Origin:
         """Resource and scope as the first part of a file's name in manifests and messages."""
         return "/".join(part for part in (self.resource, self.scope) if part)
 
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What was asked for; two origins that differ in nothing else are versions of the same."""
+        return self.source, self.resource, self.scope, self.snapshot_on
+
     def stored(self) -> dict[str, str]:
         """As a manifest keeps it; what is not there is left out."""
         told = {

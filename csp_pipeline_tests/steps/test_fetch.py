@@ -84,6 +84,14 @@ def test_days_of_the_activity_log_that_nobody_fetched_in_time_are_told(home: Hom
     assert f"{today() - timedelta(days=119)} to {today() - timedelta(days=90)} was not fetched in time" in problem
 
 
+def test_a_clock_that_ran_ahead_does_not_stop_the_activity_log(home: Home, provider: Provider) -> None:
+    for day in (today() - timedelta(days=1), today() + timedelta(days=900)):
+        record_empty(home, Origin("partner-center", RESOURCE, snapshot_on=day))
+    assert not fetch_audit(home, provider, today()).problems
+    again = [origin.snapshot_on for origin in known_origins(home, RESOURCE)][2:]
+    assert again == [today() - timedelta(days=days) for days in (3, 2, 1, 0)]
+
+
 def test_documents_are_delivered_once_and_only_the_latest_months_are_asked_for_again(
     home: Home, provider: Provider
 ) -> None:

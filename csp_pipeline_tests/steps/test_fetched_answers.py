@@ -59,6 +59,17 @@ def test_answers_become_tables_and_empty_ones_are_staged_without_rows(case: Inbo
     assert not case.ingest().files
 
 
+def test_of_a_customer_told_twice_on_a_day_the_later_word_counts(case: InboxCase) -> None:
+    for name in "abcdef":
+        told = {"id": "c-1", "companyProfile": {"companyName": name, "domain": "a.example.com"}}
+        case.ingest(**{f"{name}__jsonl": json.dumps({"uri": "/v1/customers", "body": {"items": [told]}}) + "\n"})
+    with writing(case.home) as connection:
+        load_file_catalogue(connection, case.home)
+        create_staged_views(connection, case.home)
+        build_partner_center(connection, case.home)
+        assert connection.execute("SELECT name FROM partner_center.customers").fetchall() == [("f",)]
+
+
 def test_an_answer_that_is_an_error_is_refused_and_the_rest_goes_on(case: InboxCase) -> None:
     error = {"code": 900421, "description": "no MFA"}
     report = case.ingest(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from csp_pipeline.storage.landing import read_scans
 from csp_pipeline_tests.steps.inbox_case import AMOUNTS, CUSTOMER, SUBSCRIPTION, recon, usage, zipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from csp_pipeline_tests.steps.inbox_case import InboxCase
 
 DAY, NEXT_DAY = date(2026, 11, 20), date(2026, 11, 21)
@@ -54,7 +57,7 @@ def test_a_delivery_is_staged_with_the_inbox_in_one_scan_and_then_gone(case: Inb
     report = case.ingest(other__csv=recon({"InvoiceNumber": "G2"}))
     assert (report.scan_number, [file.name for file in report.files]) == (
         1,
-        ["other.csv", "reconciliation/billed/G000000001/a"],
+        ["reconciliation/billed/G000000001/a", "other.csv"],
     )
     assert case.query(AMOUNTS) == [(Decimal(231),), (Decimal(231),)]
     assert case.query("SELECT source, version FROM meta.files ORDER BY 1") == [("graph", "v1"), ("inbox", None)]
@@ -116,6 +119,24 @@ def test_the_same_file_fetched_and_in_the_inbox_counts_once(case: InboxCase) -> 
     case.ingest(a__csv=recon({}))
     assert case.query(AMOUNTS) == [(Decimal(231),)]
     assert case.query("SELECT count(*), bool_and(is_current) FROM meta.file_invoices") == [(1, True)]
+
+
+@pytest.mark.parametrize("pack", [lambda content: content, gzip.compress], ids=["plain", "packed"])
+def test_a_copy_of_one_fetched_file_in_the_inbox_takes_the_place_of_nothing(
+    case: InboxCase, pack: Callable[[bytes], bytes]
+) -> None:
+    first, second = recon({"Subtotal": "1"}).encode(), recon({"Subtotal": "2"}).encode()
+    deliver(case, billed("v1"), a=first, b=second)
+    case.put("copy", pack(first))
+    case.ingest()
+    assert sorted(case.query(AMOUNTS)) == [(Decimal(1),), (Decimal(2),)]
+
+
+def test_a_version_without_a_time_that_comes_back_counts_again(case: InboxCase) -> None:
+    for version, amount in (("v1", "1"), ("v2", "2"), ("v1", "1")):
+        deliver(case, replace(billed(version), version_at=None), a=recon({"Subtotal": amount}))
+        case.ingest()
+    assert case.query(AMOUNTS) == [(Decimal(1),)]
 
 
 def test_rebuilding_from_the_manifests_gives_the_same_rows(case: InboxCase) -> None:

@@ -23,9 +23,10 @@ CURRENT = (
 SEATS = "SELECT billing_month, subtotal FROM staged_open_reconciliation ORDER BY ALL"
 
 
-def deliver(case: InboxCase, scope: str, content: str, hour: int = 0) -> None:
-    made_at = datetime(2026, 11, 20, hour, tzinfo=UTC)
-    origin = Origin("graph", "reconciliation/unbilled", scope, version=f"v{hour}", version_at=made_at)
+def deliver(case: InboxCase, scope: str, amount: str, made_at: datetime) -> None:
+    """An export with one line of November."""
+    content = recon({**NOVEMBER, "Subtotal": amount})
+    origin = Origin("graph", "reconciliation/unbilled", scope, version=f"v{made_at}", version_at=made_at)
     delivery = open_delivery(case.home, origin)
     delivery.take("a", io.BytesIO(content.encode()))
     delivery.complete()
@@ -85,15 +86,23 @@ def test_late_lines_of_billed_months_stay_in_the_open_month(case: InboxCase) -> 
 
 
 def test_the_current_period_follows_the_last_one_even_when_only_late_lines_are_there(case: InboxCase) -> None:
-    deliver(case, "EUR|last", recon({**NOVEMBER, "Subtotal": "1"}))
-    deliver(case, "EUR|current", recon({**NOVEMBER, "Subtotal": "2"}), hour=1)
+    deliver(case, "EUR|last", "1", datetime(2026, 12, 1, 3, tzinfo=UTC))
+    for day, amount in ((1, "2"), (2, "3")):
+        deliver(case, "EUR|current", amount, datetime(2026, 12, day, 4, tzinfo=UTC))
+        case.ingest()
+        assert case.query(SEATS) == [("2026-11", Decimal(1)), ("2026-12", Decimal(amount))]
+
+
+def test_what_was_fetched_as_current_before_the_month_ended_is_replaced_by_the_last_period(case: InboxCase) -> None:
+    deliver(case, "EUR|current", "1", datetime(2026, 11, 30, 3, tzinfo=UTC))
+    deliver(case, "EUR|last", "2", datetime(2026, 12, 1, 3, tzinfo=UTC))
     case.ingest()
-    assert case.query(SEATS) == [("2026-11", Decimal(1)), ("2026-12", Decimal(2))]
+    assert case.query(SEATS) == [("2026-11", Decimal(2))]
 
 
 def test_versions_of_an_open_month_are_ordered_by_their_time(case: InboxCase) -> None:
     for hour, amount in ((5, "5"), (3, "3")):
-        deliver(case, "EUR|current", recon({**NOVEMBER, "Subtotal": amount}), hour=hour)
+        deliver(case, "EUR|current", amount, datetime(2026, 11, 20, hour, tzinfo=UTC))
         case.ingest()
     assert case.query(SEATS) == [("2026-11", Decimal(5))]
 

@@ -75,7 +75,3 @@ def test_a_member_name_never_reaches_the_disk(case: InboxCase) -> None:
     report = case.ingest(a__zip=packed.getvalue())
     assert [file.status for file in report.files] == ["archive", "staged"]
     assert not list(case.home.root.parent.rglob("escaped*"))
-
-
-def test_legacy_usage_files_stay_and_are_told(case: InboxCase) -> None:
-    assert "legacy usage" in case.message(b__csv="PartnerId,ConsumedQuantity,ResourceGuid,PretaxCharges\n1,2,3,4\n")

@@ -29,6 +29,12 @@ def test_an_unfinished_delivery_goes_on_where_it_stopped(home: Home) -> None:
     assert read_arrivals(home) == []
 
 
+def test_a_delivery_that_was_withdrawn_was_never_opened(home: Home) -> None:
+    open_delivery(home, USAGE).withdraw()
+    assert list((home.landing / "deliveries").iterdir()) == []
+    assert known_origins(home, "usage/billed") == []
+
+
 def test_a_file_whose_bytes_are_gone_has_to_be_taken_again(home: Home) -> None:
     delivery = open_delivery(home, USAGE)
     landed = delivery.take("a.json.gz", io.BytesIO(b"one"))

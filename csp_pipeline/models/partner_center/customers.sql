@@ -25,10 +25,10 @@ billed AS (
 snapshots AS (
     SELECT
         id_key(customer_id) AS customer,
-        arg_max(customer_id, (snapshot_on, file_sha256, source_row)) AS customer_id,
-        arg_max(name, (snapshot_on, file_sha256, source_row)) FILTER (WHERE name IS NOT NULL) AS name,
-        arg_max(domain, (snapshot_on, file_sha256, source_row)) FILTER (WHERE domain IS NOT NULL) AS domain,
-        arg_max(country_code, (snapshot_on, file_sha256, source_row)) FILTER (WHERE country_code IS NOT NULL) AS country_code,
+        arg_max(customer_id, (snapshot_on, scan_number, file_sha256, source_row)) AS customer_id,
+        arg_max(name, (snapshot_on, scan_number, file_sha256, source_row)) FILTER (WHERE name IS NOT NULL) AS name,
+        arg_max(domain, (snapshot_on, scan_number, file_sha256, source_row)) FILTER (WHERE domain IS NOT NULL) AS domain,
+        arg_max(country_code, (snapshot_on, scan_number, file_sha256, source_row)) FILTER (WHERE country_code IS NOT NULL) AS country_code,
         min(snapshot_on) AS first_seen_on,
         max(snapshot_on) AS last_seen_on
     FROM staged_customers

@@ -1,6 +1,6 @@
 -- Changes of seats and of state from every source that tells of them. The same subscription, UTC day, quantity before and after
 -- is one change, told by the change log first, then the activity log, then the provider's lines, then two snapshots that differ;
--- where the quantity stays, the state before and after tells changes apart.
+-- where the quantity stays, the state before and after tells changes apart. A change made again after it was undone is another one.
 WITH inbox AS (
     SELECT
         change_id,
@@ -207,19 +207,48 @@ snapshot AS (
     WHERE is_new_quantity OR is_new_status
 ),
 
-told_once AS (
-    SELECT *
+news AS (
+    SELECT
+        *,
+        coalesce(id_key(customer_id), '') AS customer,
+        id_key(subscription_id) AS subscription,
+        CAST(changed_at AS DATE) AS changed_on,
+        concat_ws(
+            ' > ', coalesce(CAST(quantity_before AS VARCHAR), ''), coalesce(CAST(quantity_after AS VARCHAR), ''),
+            CASE WHEN quantity_before IS NOT DISTINCT FROM quantity_after THEN concat_ws(' > ', status_before, status_after) END
+        ) AS change
     FROM (
         SELECT * FROM spoken
         UNION ALL BY NAME
         SELECT * FROM snapshot
     )
+),
+
+compared AS (
+    SELECT
+        *,
+        lag(change) OVER (
+            PARTITION BY source, customer, subscription, changed_on ORDER BY changed_at, change, change_id, event, actor
+        ) AS change_before
+    FROM news
+),
+
+-- The same change told again by its source is one; after another change of that day it is a second one.
+counted AS (
+    SELECT
+        *,
+        count_if(change_before IS DISTINCT FROM change) OVER (
+            PARTITION BY source, customer, subscription, changed_on, change ORDER BY changed_at, change_id, event, actor
+        ) AS occurrence
+    FROM compared
+),
+
+told_once AS (
+    SELECT *
+    FROM counted
     QUALIFY
         row_number() OVER (
-            PARTITION BY
-                coalesce(id_key(customer_id), ''), id_key(subscription_id), CAST(changed_at AS DATE), quantity_before, quantity_after,
-                CASE WHEN quantity_before IS NOT DISTINCT FROM quantity_after THEN concat_ws(' > ', status_before, status_after) END
-            ORDER BY precedence, changed_at, change_id, event, actor
+            PARTITION BY customer, subscription, changed_on, change, occurrence ORDER BY precedence, changed_at, change_id, event, actor
         ) = 1
 )
 
