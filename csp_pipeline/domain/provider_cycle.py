@@ -43,6 +43,19 @@ def shift_months(day: date, months: int, anchor_day: int) -> date:
     return date(year, month + 1, min(anchor_day, calendar.monthrange(year, month + 1)[1]))
 
 
+def cycle_start(subscription_start: date, months: int) -> date:
+    """The first day of the charge cycle that begins `months` months into a subscription's term.
+
+    What was bought on a month's last day is charged on the last day of each; what was bought on the 30th of a month
+    with 31 days, on the last day but one (30 January, 27 February, 30 March, 29 April). Source: Microsoft, charge cycle
+    calendar of annual terms billed monthly.
+    """
+    day = shift_months(subscription_start, months, subscription_start.day)
+    if subscription_start.day != LONGEST_MONTH - 1 or _days_in_month(subscription_start) < LONGEST_MONTH:
+        return day
+    return min(day, day.replace(day=_days_in_month(day) - 1))
+
+
 def cycle_months(billing_frequency: str | None) -> int:
     """Months of a billing frequency as the provider spells it; 0 for one-time, blank or unknown."""
     return MONTHS_BY_FREQUENCY.get((billing_frequency or "").strip().lower(), 0)
@@ -57,7 +70,7 @@ def full_cycle(
         charge_start: first day charged.
         charge_end: last day charged (inclusive), which is the cycle's last day.
         billing_frequency: `Monthly`, `Annual`, …; blank for one-time charges.
-        subscription_start: gives the anchor day where the end alone is clamped (a cycle from the 31st).
+        subscription_start: gives the calendar of the term where the end alone does not (a cycle from the 30th or 31st).
 
     Returns:
         The cycle; for a one-time charge the charge's own period, with 0 months.
@@ -67,13 +80,26 @@ def full_cycle(
     charged_days = (until - charge_start).days
     if months == 0:
         return ProviderCycle(charge_start, max(charged_days, 1), 0)
-    anchor = until.day
-    if subscription_start is not None:
-        clamped = min(subscription_start.day, calendar.monthrange(until.year, until.month)[1])
-        anchor = subscription_start.day if clamped == until.day else until.day
-    start = shift_months(until, -months, anchor)
-    start = min(start, charge_start)
+    starts = _possible_starts(until, months, subscription_start)
+    start = charge_start if charge_start in starts else min(starts[0], charge_start)
     return ProviderCycle(start, (until - start).days, months)
+
+
+def _possible_starts(until: date, months: int, subscription_start: date | None) -> list[date]:
+    """Where a cycle that ends on a day may have begun: by the term's calendar, by its clamped anchor or the end."""
+    if subscription_start is None:
+        return [shift_months(until, -months, until.day)]
+    starts: list[date] = []
+    into_term = (until.year - subscription_start.year) * 12 + until.month - subscription_start.month
+    if cycle_start(subscription_start, into_term) == until:
+        starts.append(cycle_start(subscription_start, into_term - months))
+    clamped = min(subscription_start.day, _days_in_month(until))
+    anchor = subscription_start.day if clamped == until.day else until.day
+    return [*starts, shift_months(until, -months, anchor)]
+
+
+def _days_in_month(day: date) -> int:
+    return calendar.monthrange(day.year, day.month)[1]
 
 
 def inferred_frequency(charge_start: date, charge_end: date) -> str:

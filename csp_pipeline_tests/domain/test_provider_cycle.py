@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from csp_pipeline.domain.provider_cycle import full_cycle
+from csp_pipeline.domain.provider_cycle import cycle_start, full_cycle
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,29 @@ def test_an_annual_charge_has_twelve_months() -> None:
 def test_a_one_time_charge_is_its_own_cycle() -> None:
     cycle = full_cycle(date(2026, 3, 10), date(2026, 3, 10), None, None)
     assert (cycle.start, cycle.days, cycle.months) == (date(2026, 3, 10), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("bought_on", "starts"),
+    [
+        (date(2021, 1, 31), [date(2021, 1, 31), date(2021, 2, 28), date(2021, 3, 31), date(2021, 4, 30)]),
+        (date(2021, 1, 30), [date(2021, 1, 30), date(2021, 2, 27), date(2021, 3, 30), date(2021, 4, 29)]),
+        (date(2021, 1, 29), [date(2021, 1, 29), date(2021, 2, 28), date(2021, 3, 29), date(2021, 4, 29)]),
+    ],
+)
+def test_an_annual_term_billed_monthly_keeps_its_place_at_the_end_of_a_month(
+    bought_on: date, starts: list[date]
+) -> None:
+    """Source: Microsoft, charge cycle calendar of annual terms billed monthly."""
+    assert [cycle_start(bought_on, months) for months in range(4)] == starts
+
+
+def test_a_seat_change_in_the_april_of_a_term_from_the_30th_has_its_cycle() -> None:
+    """The cycle of 30 March to 28 April has 30 days, although 30 days before 29 April the month has a 29th."""
+    cycle = full_cycle(date(2021, 4, 10), date(2021, 4, 28), "Monthly", date(2021, 1, 30))
+    assert (cycle.start, cycle.days) == (date(2021, 3, 30), 30)
+
+
+def test_a_whole_cycle_from_a_clamped_anchor_is_one_too() -> None:
+    cycle = full_cycle(date(2021, 2, 28), date(2021, 3, 29), "Monthly", date(2021, 1, 30))
+    assert (cycle.start, cycle.days) == (date(2021, 2, 28), 30)
