@@ -22,7 +22,7 @@ run: $(READY)
 	@$(BIN)/csp-pipeline run || test $$? -eq 3
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 -p no:benchmark
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:benchmark
 
 ui: $(READY)
 	@$(BIN)/csp-pipeline ui

@@ -1,18 +1,23 @@
-"""Fixtures that every test may use: an empty CSP_HOME and settings that no environment can change."""
+"""Fixtures of every test: an empty CSP_HOME, settings that no environment can change, folders made once for all."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
 from csp_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from csp_pipeline.storage.home import Home
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
@@ -28,3 +33,22 @@ def settings(tmp_path: Path) -> Settings:
 def home(settings: Settings) -> Home:
     """The folders of an empty home."""
     return settings.home.create()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder by name the first time any process of this test session asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder = base / f"shared-{name}"
+        with FileLock(base / f"shared-{name}.lock"):
+            if not (folder / "ready").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                (folder / "ready").touch()
+        return folder
+
+    return make_once

@@ -56,11 +56,11 @@ def settings_for(connection: Connection, home: Path, **others: object) -> Settin
 
 
 @contextmanager
-def provider_of(scenario: Path, *faults: str, conduct: Conduct | None = None) -> Iterator[Provider]:
-    """The clients of a server of its own."""
+def provider_of(scenario: Path, *faults: str, conduct: Conduct | None = None, **others: object) -> Iterator[Provider]:
+    """The clients of a server of its own; `others` are settings."""
     with (
         running(scenario, faults, conduct=conduct) as connection,
-        connect(settings_for(connection, scenario), sleep=quickly) as provider,
+        connect(settings_for(connection, scenario, **others), sleep=quickly) as provider,
     ):
         yield provider
 

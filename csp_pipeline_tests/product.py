@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.settings import Settings
-from csp_pipeline.steps import billing, commercial, cost, ingest, partner_center, reconciliation
+from csp_pipeline.steps import billing, commercial, cost, cost_overviews, ingest, partner_center, reconciliation
 from csp_pipeline.steps.run import months_between
 from csp_pipeline.storage.warehouse import writing
 
@@ -41,7 +41,8 @@ def warehouse_of(
         ingest.create_staged_views(con, home)
         cost.build_invoices(con, home)
         partitions = con.execute("SELECT DISTINCT billing_month, currency FROM cost.invoices ORDER BY ALL").fetchall()
-        for month, currency in partitions:
+        open_months = con.execute("SELECT DISTINCT billing_month, currency FROM meta.open_month_files").fetchall()
+        for month, currency in sorted({*partitions, *open_months}):
             cost.build_cost_partition(con, home, month, currency)
         ingest.create_staged_views(con, home)
         partner_center.build_partner_center(con, home)
@@ -51,6 +52,7 @@ def warehouse_of(
         months = months_between(min(first, last), last)
         billing.draft_invoices(con, settings, months)
         reconciliation.reconcile(con, settings, months)
+        cost_overviews.build_cost_overviews(con, settings)
         yield con
 
 

@@ -44,7 +44,7 @@ _LINE_KINDS = {
     ("marketplace", "usagelineitems"): "daily_usage",
     ("office", "billinglineitems"): "legacy_licence",
     ("azure", "billinglineitems"): "legacy_usage",
-    ("azure", "usagelineitems"): "legacy_usage",
+    ("azure", "usagelineitems"): "legacy_daily_usage",
 }
 
 

@@ -76,6 +76,8 @@ class WireFormat:
         flatten: turns one JSON record and the collection around it into rows by staging name; None for flat records.
         invoice, currency, amount, tax, total: staging names of the columns that carry these, where there are.
         dates: staging names of the columns that tell the month of a row; the first with a value does.
+        unnamed: what a document is called whose rows name none; empty where every row must name one.
+        constants: columns that have one value in every row, which the file itself does not say.
     """
 
     kind: str
@@ -90,6 +92,8 @@ class WireFormat:
     total: str | None = None
     dates: tuple[str, ...] = ()
     prices: tuple[str, ...] = field(default=())
+    unnamed: str = ""
+    constants: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def spellings(self) -> dict[str, tuple[Column, int]]:

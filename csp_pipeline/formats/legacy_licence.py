@@ -1,7 +1,8 @@
 """The legacy licence reconciliation of D invoices: the portal's file of 28 columns, and the API's line items.
 
-The file does not name its invoice; of the API's items the address does. `Amount` stands before discount, `Subtotal`
-after. Licences are told apart by the Partner Center subscription (`SyndicationPartnerSubscriptionNumber`), offers by
+The file does not name its invoice; of the API's items the address does. What the rows of a file without one are called
+is decided with the headers at hand (`storage.unnamed_documents`). `Amount` stands before discount, `Subtotal` after.
+Licences are told apart by the Partner Center subscription (`SyndicationPartnerSubscriptionNumber`), offers by
 `DurableOfferId`.
 """
 
@@ -27,12 +28,12 @@ def flatten(record: Mapping[str, object], collection: Mapping[str, object]) -> I
         One row by staging name.
     """
     row = by_spelling(FORMAT, record)
-    row["invoice_number"] = row.get("invoice_number") or _invoice_of(collection)
+    row["invoice_number"] = row.get("invoice_number") or invoice_of(collection)
     yield row
 
 
-def _invoice_of(collection: Mapping[str, object]) -> str | None:
-    """The number alone: in links it may follow the type of the invoice (`Recurring-D…`)."""
+def invoice_of(collection: Mapping[str, object]) -> str | None:
+    """The invoice whose line items were asked for: its number, which in links may follow a type (`Recurring-D…`)."""
     named = named_in_address(collection, "invoices")
     return named.rsplit("-", 1)[-1] if named else None
 
@@ -49,6 +50,13 @@ FORMAT = WireFormat(
         ("Currency",),
     ),
     flatten=flatten,
+    invoice="invoice_number",
+    unnamed="LICENCE",
+    currency="currency",
+    amount="subtotal",
+    tax="tax",
+    total="total_for_customer",
+    dates=("charge_start_date",),
     columns=(
         identifier("partner_id", "PartnerId"),
         identifier("customer_id", "CustomerId", required=True),
@@ -68,9 +76,9 @@ FORMAT = WireFormat(
         text("charge_type", "ChargeType"),
         number("unit_price", "UnitPrice", unit="currency"),
         number("quantity", "Quantity", unit="units"),
-        number("amount", "Amount", unit="currency", required=True),
+        number("amount", "Amount", unit="currency"),
         number("total_other_discount", "TotalOtherDiscount", unit="currency"),
-        number("subtotal", "Subtotal", unit="currency"),
+        number("subtotal", "Subtotal", unit="currency", required=True),
         number("tax", "Tax", unit="currency"),
         number("total_for_customer", "TotalForCustomer", unit="currency", required=True),
         text("currency", "Currency", required=True),

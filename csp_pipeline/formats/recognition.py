@@ -1,7 +1,6 @@
 """Which kind of file this is, told by its columns alone; the name of a file means nothing.
 
-What belongs here: the list of formats, and the kinds of the contract that this version knows by sight
-but does not read.
+What belongs here: the list of formats. The layouts of distributors, which a user declares, come after them.
 """
 
 from __future__ import annotations
@@ -56,9 +55,7 @@ FORMATS: dict[str, WireFormat] = {
         price_sheet,
         fx_rates,
     )
-}
-
-NOT_READ_YET = {"legacy usage reconciliation file": ("consumedquantity", "resourceguid")}
+} | {legacy_usage.DAYS.kind: legacy_usage.DAYS}
 
 _NAMED_AT_MOST = 6
 
@@ -81,9 +78,6 @@ def recognise(names: Iterable[str]) -> WireFormat:
     for wire_format in FORMATS.values():
         if wire_format.is_signed_by(present):
             return wire_format
-    for title, marks in NOT_READ_YET.items():
-        if present.issuperset(marks):
-            raise UnrecognisedFileError(f"it is a {title}, which this version does not read yet; it stays")
     shown = ", ".join(spelled[:_NAMED_AT_MOST]) + (", …" if len(spelled) > _NAMED_AT_MOST else "")
     raise UnrecognisedFileError(
         f"expected the columns of a kind the README lists, found {len(spelled)} columns ({shown}) of none; "

@@ -33,6 +33,7 @@ class Table:
     Attributes:
         partition: what one write replaces: the whole table, a month, or a month and a currency.
         month_column: the column that holds the partition's month, when it has one.
+        selects: the files of `models/<schema>` whose rows together fill the table; by default the one of its name.
     """
 
     schema: str
@@ -42,6 +43,7 @@ class Table:
     partition: Partition
     month_column: str
     columns: tuple[Column, ...]
+    selects: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -59,9 +61,12 @@ class Table:
         return f"CREATE TABLE IF NOT EXISTS {self.key} ({columns})"
 
     def select(self) -> str | None:
-        """The SELECT that fills the table, or None when Python code fills it."""
-        file = resources.files("csp_pipeline.models") / self.schema / f"{self.name}.sql"
-        return file.read_text("utf-8") if file.is_file() else None
+        """The SELECT that fills the table, or None when Python code fills it; a column that one file lacks is empty."""
+        files = [resources.files("csp_pipeline.models") / self.schema / f"{name}.sql" for name in self.selects]
+        texts = [file.read_text("utf-8") for file in files if file.is_file()]
+        if len(texts) > 1:
+            return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM (\n{text})" for text in texts)
+        return texts[0] if texts else None
 
 
 def _column(name: str, declared: list[str]) -> Column:
@@ -91,6 +96,7 @@ def load_catalogue() -> dict[str, Table]:
                 partition=declared.get("partition", "none"),
                 month_column=declared.get("month_column", "billing_month"),
                 columns=tuple(_column(column, spec) for column, spec in declared["columns"].items()),
+                selects=tuple(declared.get("selects", [name])),
             )
             tables[table.key] = table
     return tables

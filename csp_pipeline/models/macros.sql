@@ -68,9 +68,24 @@ CREATE OR REPLACE TEMP MACRO round_units18(units, rest) AS
 CREATE OR REPLACE TEMP MACRO usage_line_minor_units(amount_units18, rate_units18, decimals) AS
     ((amount_units18 // 10000000000000000) * rate_units18) // CAST('1' || repeat('0', 20 - decimals) AS HUGEINT);
 
+-- amount x rate x other_rate without the digits below 1E-18, in units of 1E-18; for whole numbers that are not negative. Holds what
+-- product_units18 holds, for each product.
+CREATE OR REPLACE TEMP MACRO double_product_units18(amount_units18, rate_units18, other_rate_units18) AS
+    product_units18(product_units18(amount_units18, rate_units18), other_rate_units18)
+    + (
+        product_units36(product_units18(amount_units18, rate_units18), other_rate_units18)
+        + product_units18(product_units36(amount_units18, rate_units18), other_rate_units18)
+    ) // 1000000000000000000;
+
 -- One minor unit of a currency in units of 1E-18.
 CREATE OR REPLACE TEMP MACRO one_minor_unit18(decimals) AS
     CAST('1' || repeat('0', 18 - decimals) AS HUGEINT);
+
+-- An amount in units of 1E-18 that is not negative as whole minor units of a currency, cut or rounded half up.
+CREATE OR REPLACE TEMP MACRO cut_minor_units(units, decimals) AS
+    units // one_minor_unit18(decimals);
+CREATE OR REPLACE TEMP MACRO half_up_minor_units(units, decimals) AS
+    (units + one_minor_unit18(decimals) // 2) // one_minor_unit18(decimals);
 
 -- Whether |net - amount x rate| is more than 0.000001, exactly. Holds |net|, |amount x rate|, |amount| < 1E11.
 CREATE OR REPLACE TEMP MACRO product_differs(net, amount, rate_units18) AS
@@ -99,6 +114,10 @@ CREATE OR REPLACE TEMP MACRO service_ends_on(charge_start_on, charge_end_on, ord
 CREATE OR REPLACE TEMP MACRO is_azure_plan(product_id, product_name) AS
     coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE) OR coalesce(lower(product_name) LIKE 'azure plan%', FALSE);
 
+-- Who sent a file of a kind.
+CREATE OR REPLACE TEMP MACRO provider_of(kind) AS
+    CASE WHEN starts_with(kind, 'distributor_') THEN substr(kind, 13) ELSE 'microsoft' END;
+
 -- What a provider line is for, first match: Azure plan (its product, or usage behind the line), savings plan, reservation,
 -- marketplace, software, licence.
 CREATE OR REPLACE TEMP MACRO family_of(has_usage, product_id, product_name, sku_name, reservation_order_id, publisher_name, category_and_term) AS
@@ -112,6 +131,13 @@ CREATE OR REPLACE TEMP MACRO family_of(has_usage, product_id, product_name, sku_
         WHEN regexp_matches(lower(coalesce(category_and_term, '')), 'perpetual|software\s*[-_]?\s*subscription') THEN 'software'
         ELSE 'licence'
     END;
+
+-- A part of an amount as a percentage with 4 decimals; NULL of nothing.
+CREATE OR REPLACE TEMP MACRO margin_percent_of(part, whole) AS
+    CAST(
+        CAST(divide_half_away(units10(part) * 1000000, units10(whole)) AS DECIMAL(18, 0)) * CAST('0.0001' AS DECIMAL(5, 4))
+        AS DECIMAL(18, 4)
+    );
 
 -- A line's quantity with the sign of its subtotal, of its price where that is 0, as sent where both are.
 CREATE OR REPLACE TEMP MACRO signed_quantity(quantity, subtotal, price) AS

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from csp_pipeline.quality.identities import IDENTITIES, violations
+from csp_pipeline.quality.identities import IDENTITIES, Identity, violations
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.steps.publish import prepare_audit
 from csp_pipeline.storage.warehouse import writing
 
@@ -80,17 +81,19 @@ def build_expectations_check() -> dg.AssetChecksDefinition:
 def build_identity_checks(pool: str | None) -> list[dg.AssetChecksDefinition]:
     """The identities as blocking checks on the tables they are about.
 
-    One step per schema, so that what is wrong in the files or in cost stops what is made from them.
+    One step per schema, so that what is wrong in the files or in cost stops what is made from them; the tables over all
+    months of cost, which are made from the reconciliation too, have their own.
     """
-    schemas = dict.fromkeys(identity.table.split(".")[0] for identity in IDENTITIES)
-    return [_audit(schema, pool) for schema in schemas]
+    groups: dict[str, list[Identity]] = {}
+    for identity in IDENTITIES:
+        group = "cost_overviews" if identity.table in OVERVIEW_TABLES else identity.table.split(".")[0]
+        groups.setdefault(group, []).append(identity)
+    return [_audit(group, identities, pool) for group, identities in groups.items()]
 
 
-def _audit(schema: str, pool: str | None) -> dg.AssetChecksDefinition:
-    identities = [identity for identity in IDENTITIES if identity.table.startswith(f"{schema}.")]
-
+def _audit(group: str, identities: list[Identity], pool: str | None) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
-        name=f"audit_{schema}",
+        name=f"audit_{group}",
         specs=[
             dg.AssetCheckSpec(
                 identity.name, asset=dg.AssetKey(identity.table.split(".")), description=identity.claim, blocking=True
@@ -101,7 +104,7 @@ def _audit(schema: str, pool: str | None) -> dg.AssetChecksDefinition:
         pool=pool,
     )
     def audit(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        """Evaluate the identities of a schema on the working warehouse."""
+        """Evaluate the identities of a group of tables on the working warehouse."""
         home = context.resources.settings.home
         with writing(home) as connection:
             prepare_audit(connection, home)

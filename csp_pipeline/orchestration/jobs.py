@@ -8,10 +8,11 @@ import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
 from csp_pipeline.quality.identities import IDENTITIES
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.file_catalogue import FILE_TABLES
 
 FETCH, INGEST, PREPARE, COST, MATCHES = "fetch", "ingest", "prepare", "cost_partitions", "cost_matches"
-DRAFTS, RECONCILIATION, PUBLISH = "drafts", "reconciliation", "publish"
+DRAFTS, RECONCILIATION, OVERVIEWS, PUBLISH = "drafts", "reconciliation", "cost_overviews", "publish"
 
 
 def _tables(*keys: str) -> dg.AssetSelection:
@@ -64,6 +65,11 @@ def stage_jobs() -> dg.Definitions:
             description="Compare revenue with cost and name the cause of every difference.",
         ),
         dg.define_asset_job(
+            OVERVIEWS,
+            _tables(*OVERVIEW_TABLES),
+            description="Forecast the open month; show what is accrued, owed and restated.",
+        ),
+        dg.define_asset_job(
             PUBLISH,
             _tables("meta.runs", "meta.periods", "meta.tables", "meta.columns") | identity_checks,
             description="Check the identities of the books, then swap the published copy.",
@@ -88,6 +94,8 @@ def work_through_month(context: dg.OpExecutionContext) -> None:
     from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (imports the definitions, which import this)
 
     outcome = run_month(context.resources.settings, context.op_config["month"] or None, on_progress=context.log.info)
+    for problem in outcome.problems:
+        context.log.warning(problem)
     context.log.info("Month %s: published %s.", outcome.month, outcome.published)
 
 

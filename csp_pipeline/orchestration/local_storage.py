@@ -1,7 +1,8 @@
 """Dagster's SQLite storages with one SQLAlchemy engine each, instead of a new one for every connection.
 
-A run opens thousands of connections; making an engine costs more than the query it is made for. What belongs here is
-how connections are opened; what is stored stays Dagster's. `dagster.yaml` names these classes.
+A run asks for thousands of connections; making an engine costs more than the query it is made for, and the last
+connection that closes empties the write-ahead log onto the disk. What belongs here is how connections are opened; what
+is stored stays Dagster's. `dagster.yaml` names these classes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,11 +27,13 @@ _BUSY_TIMEOUT_SECONDS = 30
 
 
 def _engine(url: str) -> sqlalchemy.Engine:
-    """An engine that closes each connection after use and leaves flushing to the write-ahead log's checkpoints.
+    """An engine that keeps a connection open until it is disposed of, and leaves flushing to the log's checkpoints.
 
     A power cut may lose the last events of the log of runs; it loses no file and no amount.
     """
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS})
+    engine = sqlalchemy.create_engine(
+        url, poolclass=QueuePool, pool_size=1, max_overflow=-1, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS}
+    )
 
     @sqlalchemy.event.listens_for(engine, "connect")
     def _relax(connection: SqliteConnection, _record: object) -> None:
@@ -51,6 +54,11 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
         with self._engine.begin() as connection:
             yield connection
 
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._engine.dispose()
+        super().dispose()  # type: ignore[no-untyped-call]  # Dagster's own has no types
+
 
 class RunStorage(SqliteRunStorage):
     """The list of runs in one SQLite file."""
@@ -69,3 +77,8 @@ class RunStorage(SqliteRunStorage):
         """A connection in a transaction that ends with the block."""
         with self._engine.begin() as connection:
             yield connection
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._engine.dispose()
+        super().dispose()

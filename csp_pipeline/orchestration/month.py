@@ -117,6 +117,9 @@ def run_month(
             chosen = _prepare(state, month)
             _cost(state)
             _drafts_and_reconciliation(state, chosen)
+            _stage(
+                state, jobs.OVERVIEWS, work.OVERVIEWS, work.overview_fingerprints, "Looking over all months of cost."
+            )
         _publish(state)
         return Outcome(chosen, tuple(state.stages), home.published, tuple(state.problems))
 

@@ -189,7 +189,9 @@ def _fill(con: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -> None:
     """Make billing.cycles; a calendar that many contract lines share is made once."""
-    row = con.execute("SELECT max(greatest(charge_start_on, charge_end_on)) FROM cost.invoice_lines").fetchone()
+    row = con.execute(
+        "SELECT max(greatest(charge_start_on, charge_end_on)) FROM cost.invoice_lines WHERE NOT is_estimate"
+    ).fetchone()
     before = max(first_day_of(shift_month(last_month, 2)), row[0] + ONE_DAY if row and row[0] else date.min)
     calendars = con.execute(
         "SELECT DISTINCT starts_on, ends_on, anchor_day, months_per_cycle, billing_timing FROM billing.contract_terms"

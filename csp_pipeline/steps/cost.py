@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 COST_TABLES = (
     "cost.daily_usage",
     "cost.invoice_lines",
+    "cost.legacy_usage_days",
     "cost.usage_groups",
     "cost.usage_row_gaps",
     "cost.proof_parts",
+    "cost.line_rounding",
+    "cost.rounding_rules",
     "cost.unexplained_rows",
     "cost.invoice_proof",
     "cost.resource_allocations",
@@ -32,6 +35,11 @@ COST_TABLES = (
     "cost.usage_by_sku",
     "cost.azure_plan_costs",
     "cost.partner_earned_credit",
+    "cost.usage_by_day",
+    "cost.credit_comparison",
+    "cost.unbilled_accruals",
+    "cost.invoice_versions",
+    "cost.reseller_costs",
 )
 """The tables of a month and currency, in the order in which they are filled: each reads only what stands before it."""
 

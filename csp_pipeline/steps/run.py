@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 PARTNER_CENTER, TERMS, INVOICES, COST = "partner_center", "reference", "cost.invoices", "cost"
-MATCHES, DRAFTS, RECONCILIATION, PUBLISH = "billing.cost_matches", "billing", "reconciliation", "publish"
+MATCHES, DRAFTS, RECONCILIATION = "billing.cost_matches", "billing", "reconciliation"
+OVERVIEWS, PUBLISH = "cost_overviews", "publish"
 FIRST_MONTH, MONTHS_AHEAD = "2019-01", 12
 """The months worked with: from the first new-commerce invoices to a year ahead. Another month is a wrong date."""
 _CODE = (".py", ".sql", ".toml")
@@ -99,7 +100,7 @@ def prepare_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settin
 
 
 def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The fingerprint of each `YYYY-MM|CUR` of cost: its invoices, their files, and the tax rates its proof uses.
+    """The fingerprint of each `YYYY-MM|CUR` of cost: its invoices, their files, its open month, the tax rates of proof.
 
     What a header says is in the invoice; that it was fetched again, or which scan found a file, changes no figure.
     A partition that was made once and has no invoice any more (a header came and moved it) is among them.
@@ -108,6 +109,8 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         code_fingerprint(),
         content(connection, "reference.tax_rates"),
         content(connection, "reference.currencies"),
+        content(connection, "reference.account_resellers"),
+        _tenants_told(connection),
     )
     rows = connection.execute(
         """
@@ -123,9 +126,32 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         GROUP BY ALL
         """
     ).fetchall()
-    prints = {partition: digest(COST, shared, counted) for partition, *counted in rows}
+    open_rows = connection.execute(
+        """
+        SELECT
+            billing_month || '|' || currency,
+            count(*),
+            sum(CAST(hash((kind, file_sha256, rows_staged, effective_at, is_current)) AS HUGEINT))
+        FROM meta.open_month_files
+        WHERE is_latest
+        GROUP BY ALL
+        """
+    ).fetchall()
+    inputs: dict[str, list[object]] = {}
+    for partition, *counted in [*rows, *open_rows]:
+        inputs.setdefault(partition, []).append(counted)
+    prints = {partition: digest(COST, shared, counted) for partition, counted in inputs.items()}
     made = {*recorded(connection, COST), *_cost_partitions_with_rows(connection)}
     return {**{partition: digest(COST, shared, "empty") for partition in made}, **prints}
+
+
+def _tenants_told(connection: duckdb.DuckDBPyConnection) -> str:
+    """The snapshots in which the tenant of a line is looked up, where lines of a kind that needs it are loaded."""
+    needed = """
+        kind IN ('customers', 'subscriptions') AND is_current AND EXISTS (
+            FROM meta.file_invoices AS held WHERE held.kind = 'legacy_usage' OR starts_with(held.kind, 'distributor_'))
+        """
+    return content(connection, "meta.snapshots", needed)
 
 
 def _cost_partitions_with_rows(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -172,6 +198,20 @@ def reconciliation_fingerprints(
         RECONCILIATION, sorted(drafts.items()), recorded(connection, MATCHES), str(settings.billing_starts_on), months
     )
     return dict.fromkeys([*months, *drafts, *recorded(connection, RECONCILIATION)], shared)
+
+
+def overview_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, str]:
+    """The fingerprint of the tables over all months: all cost, the reconciliation, the documents, prices and rates."""
+    return {
+        "": digest(
+            OVERVIEWS,
+            code_fingerprint(),
+            sorted(recorded(connection, COST).items()),
+            sorted(recorded(connection, RECONCILIATION).items()),
+            [content(connection, key) for key in ("meta.file_invoices", "meta.snapshots", "meta.open_month_files")],
+            settings.pec_credit_lag_months,
+        )
+    }
 
 
 def publish_fingerprint(connection: duckdb.DuckDBPyConnection) -> str:

@@ -1,12 +1,13 @@
 """The catalogue of files: what was landed when, what was staged of it, and which version of each document counts.
 
 What belongs here: the tables of schema meta that tell of files, made from manifests, sidecars and quarantine lists
-alone, so that a rebuild gives the same rows. The rules for versions are in `versions` and `open_months`, the views over
-the files that count in `staged_views`.
+alone, so that a rebuild gives the same rows. The rules for versions are in `versions`, `document_versions` and
+`open_months`, the views over the files that count in `staged_views`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ import pyarrow as pa
 
 from csp_pipeline.formats.open_month import BILLED_OF
 from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.storage.document_versions import document_version_rows
 from csp_pipeline.storage.landing import read_scans
 from csp_pipeline.storage.open_months import open_month_rows
 from csp_pipeline.storage.staged_views import SNAPSHOTS, create_staged_views
-from csp_pipeline.storage.staging import quarantine_path, read_sidecars
+from csp_pipeline.storage.staging import parquet_path, quarantine_path, read_sidecars
+from csp_pipeline.storage.unnamed_documents import Header, name_documents
 from csp_pipeline.storage.versions import invoice_rows, listings, snapshot_rows
 from csp_pipeline.storage.warehouse import replace_rows
 
@@ -29,10 +32,18 @@ if TYPE_CHECKING:
 
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import LandedFile, Scan
+    from csp_pipeline.storage.versions import Listing
 
 __all__ = ["FILE_TABLES", "create_staged_views", "load_file_catalogue"]
 
-FILE_TABLES = ("meta.files", "meta.file_invoices", "meta.snapshots", "meta.open_month_files", "meta.quarantine")
+FILE_TABLES = (
+    "meta.files",
+    "meta.file_invoices",
+    "meta.document_versions",
+    "meta.snapshots",
+    "meta.open_month_files",
+    "meta.quarantine",
+)
 """The tables that `load_file_catalogue` fills."""
 _ARROW = {
     "VARCHAR": pa.string(),
@@ -51,7 +62,8 @@ def load_file_catalogue(connection: duckdb.DuckDBPyConnection, home: Home) -> No
         connection: a connection from `warehouse.writing`.
         home: the folders.
     """
-    scans, sidecars = read_scans(home), read_sidecars(home)
+    scans, staged = read_scans(home), read_sidecars(home)
+    sidecars = name_documents(staged, lambda: _read_headers(connection, home, list(listings(scans, staged))))
     first = list(_first_listed(scans))
     listed = list(listings(scans, sidecars))
     invoices = invoice_rows(listed)
@@ -59,9 +71,43 @@ def load_file_catalogue(connection: duckdb.DuckDBPyConnection, home: Home) -> No
     held = [sidecars[file.sha256] for _, file in first if file.sha256 in sidecars]
     _replace(connection, "meta.files", [_file_row(scan, file, sidecars.get(file.sha256)) for scan, file in first])
     _replace(connection, "meta.file_invoices", invoices)
+    _replace(connection, "meta.document_versions", document_version_rows(listed))
     _replace(connection, "meta.snapshots", snapshot_rows(listed, SNAPSHOTS))
     _replace(connection, "meta.open_month_files", open_month_rows(listed, billed_of, invoices))
     _load_quarantine(connection, [(sidecar, _quarantine_of(home, sidecar)) for sidecar in held])
+
+
+def _read_headers(connection: duckdb.DuckDBPyConnection, home: Home, listed: Sequence[Listing]) -> list[Header]:
+    """What the headers that count say, for documents whose lines do not name them."""
+    known = ("invoice_headers", "legacy_usage")
+    current = [row for row in invoice_rows(one for one in listed if one.kind in known) if row["is_current"]]
+    counted = {(str(row["file_sha256"]), str(row["invoice_number"])) for row in current if row["kind"] == known[0]}
+    named: dict[str, Decimal] = defaultdict(Decimal)
+    for row in current:
+        if row["kind"] == known[1]:
+            named[str(row["invoice_number"]).upper()] += Decimal(str(row["total_staged"]))
+    paths = [str(parquet_path(home, known[0], sha256)) for sha256 in sorted({sha256 for sha256, _ in counted})]
+    if not paths:
+        return []
+    found = connection.execute(
+        """
+        SELECT DISTINCT
+            file_sha256,
+            invoice_number,
+            currency_code,
+            billing_period_start_date,
+            billing_period_end_date,
+            total_charges
+        FROM read_parquet(?)
+        ORDER BY ALL
+        """,
+        [paths],
+    ).fetchall()
+    return [
+        Header(number, currency, start, end, total, named[number.upper()])
+        for sha256, number, currency, start, end, total in found
+        if (sha256, number) in counted
+    ]
 
 
 def _first_listed(scans: Iterable[Scan]) -> Iterable[tuple[Scan, LandedFile]]:

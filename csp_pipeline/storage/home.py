@@ -29,6 +29,11 @@ class Home:
         return self.root / "commercial"
 
     @property
+    def providers(self) -> Path:
+        """How distributors lay out their invoices: a YAML file each."""
+        return self.root / "providers"
+
+    @property
     def landing(self) -> Path:
         """Every byte received, unchanged, named by its SHA-256, with a manifest per scan."""
         return self.root / "landing"

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csp_pipeline.domain.proration import EXACT
+from csp_pipeline.formats.casting import plain
 from csp_pipeline.formats.open_month import BILLED_OF
 
 if TYPE_CHECKING:
@@ -143,13 +144,14 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
     if wire_format.kind in BILLED_OF:
         _add_open_months(sums, wire_format, sound)
         return sums
-    if wire_format.invoice is None or wire_format.currency is None or wire_format.amount is None:
+    if wire_format.invoice is None or wire_format.currency is None:
         return sums
     money = {"amount_staged": wire_format.amount, "tax_staged": wire_format.tax, "total_staged": wire_format.total}
     for row in _grouped(sound, wire_format.invoice, wire_format.currency, money):
         one = sums.of(row["invoice"])
         one.rows_staged += row["rows"]
-        one.currencies[row["key"]] += row["rows"]
+        if row["key"] is not None:
+            one.currencies[row["key"]] += row["rows"]
         for name in money:
             one.add_amount(name, row[name])
     for row in _grouped(aside, wire_format.invoice, wire_format.currency, {"amount": wire_format.amount}):
@@ -161,7 +163,7 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
 
 
 def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | None]) -> list[dict[str, Any]]:
-    columns = {"invoice": table[invoice], "key": table[key]}
+    columns = {"invoice": plain(table[invoice]), "key": plain(table[key])}
     columns |= {name: table[column] for name, column in money.items() if column is not None}
     wanted = [(name, "sum") for name, column in money.items() if column is not None]
     grouped = pa.table(columns).group_by(["invoice", "key"], use_threads=False).aggregate([*wanted, ([], "count_all")])
@@ -171,7 +173,7 @@ def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | Non
 
 
 def _count_months(sums: Sums, sound: pa.Table, invoice: str, dates: tuple[str, ...]) -> None:
-    columns = pa.table({"invoice": sound[invoice], "month": _months(sound, dates)})
+    columns = pa.table({"invoice": plain(sound[invoice]), "month": _months(sound, dates)})
     for row in columns.group_by(["invoice", "month"], use_threads=False).aggregate([([], "count_all")]).to_pylist():
         if row["month"] is not None:
             sums.of(row["invoice"]).months[_month(row["month"])] += row["count_all"]
@@ -180,7 +182,7 @@ def _count_months(sums: Sums, sound: pa.Table, invoice: str, dates: tuple[str, .
 def _add_open_months(sums: Sums, wire_format: WireFormat, sound: pa.Table) -> None:
     if wire_format.currency is None or wire_format.amount is None:
         return
-    columns = {"currency": sound[wire_format.currency], "month": _months(sound, wire_format.dates)}
+    columns = {"currency": plain(sound[wire_format.currency]), "month": _months(sound, wire_format.dates)}
     table = pa.table({**columns, "amount": sound[wire_format.amount]})
     grouped = table.group_by(["currency", "month"], use_threads=False).aggregate([("amount", "sum"), ([], "count_all")])
     for row in grouped.to_pylist():

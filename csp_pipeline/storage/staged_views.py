@@ -6,9 +6,10 @@ What belongs here: the temporary views `staged_<kind>` over the Parquet files co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from csp_pipeline.formats import distributor, reconciliation
 from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.recognition import FORMATS
 from csp_pipeline.storage.staging import parquet_path
@@ -42,6 +43,8 @@ def create_staged_views(
 
     The views of reconciliation and usage hold the rows of the invoices of one month and currency (as `cost.invoices`
     says) or of all, those of the open kinds the rows of the open months; a month's view reads that month's files only.
+    `staged_latest_<open kind>` keeps what an open month held last when it is billed, `staged_reconciliation_versions`
+    the rows of every version of a document under each version they are part of.
     Snapshots stand under each day they were seen on. A kind without files gives a typed, empty view.
 
     Args:
@@ -52,16 +55,25 @@ def create_staged_views(
     """
     for wire_format in (*FORMATS.values(), *OPEN_OF.values()):
         if wire_format.kind in BILLED_OF:
-            select = _open_months(connection, home, wire_format, billing_month, currency)
+            latest = _open_files(connection, wire_format.kind, billing_month, currency)
+            select = _open_rows(home, wire_format, [one for one in latest if one[3]])
+            last_held = _open_rows(home, wire_format, latest)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_latest_{wire_format.kind} AS {last_held}")
         elif wire_format.kind == CHANGES:
             select = _changes(connection, home, wire_format)
         elif wire_format.kind in SNAPSHOTS:
             select = _snapshots(connection, home, wire_format)
         elif wire_format.kind == "invoice_headers":
             select = _current_headers(connection, home, wire_format)
+        elif wire_format.unnamed:
+            select = _of_named_invoices(connection, home, wire_format, billing_month, currency)
         else:
             select = _of_invoices(connection, home, wire_format, billing_month, currency)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{wire_format.kind} AS {select}")
+    distributed = _of_distributors(connection, home, billing_month, currency)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{distributor.FORMAT.kind} AS {distributed}")
+    versions = _versions(connection, home, reconciliation.FORMAT, billing_month, currency)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{reconciliation.FORMAT.kind}_versions AS {versions}")
 
 
 def _literal(value: object) -> str:
@@ -112,6 +124,52 @@ def _of_invoices(
     return " UNION ALL ".join(parts) or _empty(wire_format)
 
 
+def _of_named_invoices(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    wire_format: WireFormat,
+    billing_month: str | None,
+    currency: str | None,
+) -> str:
+    """The same for rows that need not name their document: under the number that the catalogue of files has for it."""
+    chosen = _choose(connection, wire_format.kind, billing_month, currency)
+    found = {*chosen.whole, *chosen.partly}
+    if not found:
+        return _empty(wire_format)
+    paths = _list([parquet_path(home, wire_format.kind, sha256) for sha256 in found])
+    limits = [
+        f"cost.invoices.{name} = {_literal(value)}"
+        for name, value in (("billing_month", billing_month), ("currency", currency))
+        if value is not None
+    ]
+    wanted = f"""
+        WHERE EXISTS (
+            FROM cost.invoices
+            WHERE upper(invoices.invoice_number) = upper(held.invoice_number) AND {" AND ".join(limits)})"""
+    return f"""
+        SELECT staged.* REPLACE (held.invoice_number AS invoice_number)
+        FROM (SELECT {_columns(wire_format)} FROM read_parquet({paths})) AS staged
+        INNER JOIN meta.file_invoices AS held
+            ON held.kind = {_literal(wire_format.kind)} AND held.is_current AND held.file_sha256 = staged.file_sha256
+            AND coalesce(held.number_in_rows, held.invoice_number) = staged.invoice_number
+        {wanted if limits else ""}"""
+
+
+def _of_distributors(
+    connection: duckdb.DuckDBPyConnection, home: Home, billing_month: str | None, currency: str | None
+) -> str:
+    """The rows of every distributor's invoices, with the name of the provider."""
+    kinds = connection.execute(
+        "SELECT DISTINCT kind FROM meta.file_invoices WHERE starts_with(kind, ?) ORDER BY kind", [distributor.PREFIX]
+    ).fetchall()
+    parts = [
+        f"SELECT *, {_literal(distributor.provider_of(kind))} AS provider FROM "
+        f"({_of_invoices(connection, home, replace(distributor.FORMAT, kind=kind), billing_month, currency)})"
+        for (kind,) in kinds
+    ]
+    return " UNION ALL ".join(parts) or _empty(distributor.FORMAT, ("provider", "VARCHAR"))
+
+
 def _choose(
     connection: duckdb.DuckDBPyConnection, kind: str, billing_month: str | None, currency: str | None
 ) -> _Chosen:
@@ -151,25 +209,26 @@ def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_for
             ORDER BY staged.source_file, staged.file_sha256, staged.source_row) = 1"""
 
 
-def _open_months(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    wire_format: WireFormat,
-    billing_month: str | None,
-    currency: str | None,
-) -> str:
-    """The rows of the open months that count, each with the month it will be billed in."""
-    found = connection.execute(
+def _open_files(
+    connection: duckdb.DuckDBPyConnection, kind: str, billing_month: str | None, currency: str | None
+) -> list[tuple[str, str, str, bool]]:
+    """The latest files of open months: SHA-256, month, currency, and whether they count."""
+    return connection.execute(
         """
-        SELECT file_sha256, billing_month, currency
+        SELECT file_sha256, billing_month, currency, is_current
         FROM meta.open_month_files
         WHERE
-            kind = $kind AND is_current AND rows_staged > 0
+            kind = $kind AND is_latest AND rows_staged > 0
             AND ($month IS NULL OR billing_month = $month) AND ($currency IS NULL OR currency = $currency)
         ORDER BY ALL
         """,
-        {"kind": wire_format.kind, "month": billing_month, "currency": currency},
+        {"kind": kind, "month": billing_month, "currency": currency},
     ).fetchall()
+
+
+def _open_rows(home: Home, wire_format: WireFormat, files: Iterable[tuple[str, str, str, bool]]) -> str:
+    """The rows of files of open months, each with the month it is billed in."""
+    found = [one[:3] for one in files]
     if not found:
         return _empty(wire_format, ("billing_month", "VARCHAR"))
     paths = {parquet_path(home, wire_format.kind, sha256) for sha256, _, _ in found}
@@ -179,6 +238,37 @@ def _open_months(
         FROM read_parquet({_list(paths)}) AS staged
         INNER JOIN (VALUES {chosen}) AS counted (file_sha256, billing_month, currency)
             ON counted.file_sha256 = staged.file_sha256 AND counted.currency = staged.{wire_format.currency}"""
+
+
+def _versions(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    wire_format: WireFormat,
+    billing_month: str | None,
+    currency: str | None,
+) -> str:
+    """The rows of every version of a month's documents, once per version that holds them."""
+    found = connection.execute(
+        """
+        SELECT DISTINCT versions.file_sha256
+        FROM meta.document_versions AS versions
+        LEFT JOIN cost.invoices AS invoices ON upper(versions.invoice_number) = upper(invoices.invoice_number)
+        WHERE
+            versions.kind = $kind AND versions.rows_staged > 0
+            AND ($month IS NULL OR invoices.billing_month = $month)
+            AND ($currency IS NULL OR invoices.currency = $currency)
+        """,
+        {"kind": wire_format.kind, "month": billing_month, "currency": currency},
+    ).fetchall()
+    if not found:
+        return _empty(wire_format, ("version_number", "BIGINT"))
+    paths = [parquet_path(home, wire_format.kind, sha256) for (sha256,) in found]
+    return f"""
+        SELECT {_prefixed(wire_format)}, versions.version_number
+        FROM read_parquet({_list(paths)}) AS staged
+        INNER JOIN meta.document_versions AS versions
+            ON versions.kind = {_literal(wire_format.kind)} AND versions.file_sha256 = staged.file_sha256
+            AND versions.invoice_number = staged.invoice_number"""
 
 
 def _snapshots(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: WireFormat) -> str:

@@ -11,9 +11,10 @@ import json
 import shutil
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,22 +23,24 @@ import pyarrow.parquet as pq
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, schema_of
+from csp_pipeline.formats.distributor import read_mappings
+from csp_pipeline.formats.distributor_rows import is_workbook, open_workbook
 from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.opening import open_rows
-from csp_pipeline.formats.schema import check
+from csp_pipeline.formats.recognition import UnrecognisedFileError
+from csp_pipeline.formats.schema import check, model_of
 from csp_pipeline.formats.unpacking import in_words, open_text
 from csp_pipeline.storage import quarantine
 from csp_pipeline.storage.durable import durable, write_text
 from csp_pipeline.storage.landing import file_path
 from csp_pipeline.storage.staged_sums import Sums, sums_of
+from csp_pipeline.storage.unnamed_documents import name_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from csp_pipeline.formats.columns import WireFormat
-    from csp_pipeline.formats.csv_rows import CsvRows
-    from csp_pipeline.formats.json_rows import JsonRows
+    from csp_pipeline.formats.opening import Rows
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import LandedFile
 
@@ -49,6 +52,9 @@ _NOTICES = {
     "zero_price": "{count} rows have prices of 0 beside an amount that is not 0: a spreadsheet may have cut the prices",
 }
 _UNKNOWN_SHOWN = 8
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_SHIPPED_PROVIDERS = Path(__file__).parents[2] / "data" / "providers"
+"""The layouts a checkout comes with; they stand in for a home that has none of its own."""
 
 
 @dataclass(slots=True)
@@ -116,8 +122,7 @@ def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = N
         UnrecognisedFileError: when the file is of no kind this version reads.
         InputFileError: when the file is refused whole.
     """
-    with open_text(file_path(home, file.sha256)) as stream, in_words():
-        rows = open_rows(stream)
+    with _opened(home, file) as rows:
         tally = _Tally()
         works = (_Preparing(rows, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches()))
         prepared = _in_order(works)
@@ -139,6 +144,27 @@ def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = N
     return sidecar
 
 
+@contextmanager
+def _opened(home: Home, file: LandedFile) -> Iterator[Rows]:
+    """The rows of a landed file; the layouts of distributors are read each time, as a user may add one.
+
+    Raises:
+        UnrecognisedFileError: it is of no kind this version reads, and perhaps a layout could not be read.
+        InputFileError: when the file is refused whole.
+    """
+    mappings, problems = read_mappings(home.providers if home.providers.is_dir() else _SHIPPED_PROVIDERS)
+    path = file_path(home, file.sha256)
+    try:
+        if is_workbook(path):
+            yield open_workbook(path, mappings)
+            return
+        with open_text(path) as stream, in_words():
+            yield open_rows(stream, mappings)
+    except UnrecognisedFileError as reason:
+        told = f"; {'; '.join(problems)}" if problems else ""
+        raise UnrecognisedFileError(f"{reason}{told}") from reason
+
+
 def discard(home: Home, kind: str, sha256: str) -> None:
     """Take a file out of staging; the sidecar goes first, so that it never stands for less than all rows."""
     for path in (sidecar_path(home, kind, sha256), parquet_path(home, kind, sha256), quarantine_path(home, sha256)):
@@ -147,8 +173,11 @@ def discard(home: Home, kind: str, sha256: str) -> None:
 
 def unpacked_digest(home: Home, sha256: str) -> str:
     """The SHA-256 of a landed file's text, however it is packed."""
+    path = file_path(home, sha256)
+    if is_workbook(path):
+        return sha256
     hashed = hashlib.sha256()
-    with open_text(file_path(home, sha256)) as stream:
+    with open_text(path) as stream:
         while block := stream.read(1 << 20):
             hashed.update(block)
     return hashed.hexdigest()
@@ -165,7 +194,7 @@ def clear(home: Home) -> None:
 class _Preparing:
     """A batch to be typed, parted and summed, on a worker thread."""
 
-    rows: CsvRows | JsonRows
+    rows: Rows
     work: Callable[[], TypedBatch]
     currencies: Mapping[str, str]
     is_first: bool
@@ -175,6 +204,7 @@ class _Preparing:
         if self.is_first:
             _tell_open_month(self.rows, batch)
         wire_format = self.rows.wire_format
+        name_rows(wire_format, batch)
         quarantine.reject_billed(wire_format, batch)
         quarantine.reject_other_currencies(wire_format, batch, self.currencies)
         sound, aside, rejects = quarantine.split(wire_format, batch)
@@ -183,7 +213,7 @@ class _Preparing:
 
 
 def _in_order(works: Iterator[_Preparing]) -> Generator[_Prepared]:
-    """Do the works on a few threads, a few ahead, and give the results in order.
+    """Do the works on a few threads, a few ahead, and give the results in order; the model is imported meanwhile.
 
     The second is begun when the first is done, which tells whether the file is of an open month; it is read meanwhile.
     """
@@ -191,6 +221,8 @@ def _in_order(works: Iterator[_Preparing]) -> Generator[_Prepared]:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
         try:
             for place, work in enumerate(works):
+                if place == 0:
+                    pool.submit(model_of, work.rows.wire_format.kind)
                 if place == 1:
                     waiting[0].result()
                 waiting.append(pool.submit(work))
@@ -204,9 +236,10 @@ def _in_order(works: Iterator[_Preparing]) -> Generator[_Prepared]:
 
 
 def _writer(path: Path, wire_format: WireFormat) -> pq.ParquetWriter:
-    schema = schema_of(wire_format)
-    constants = [pa.field(name, pa.dictionary(pa.int8(), pa.string())) for name in ("source_file", "file_sha256")]
-    schema = pa.schema([*list(schema)[:-1], *constants, schema.field(ROW)])
+    typed = schema_of(wire_format)
+    constants = [pa.field(name, pa.string()) for name in ("source_file", "file_sha256")]
+    fields = [*list(typed)[:-1], *constants, typed.field(ROW)]
+    schema = pa.schema([field.with_type(_TEXT) if field.type == pa.string() else field for field in fields])
     texts = [column.name for column in schema if not pa.types.is_decimal(column.type) and column.name != ROW]
     summed = [name for name in (wire_format.invoice, wire_format.currency) if name]
     return pq.ParquetWriter(
@@ -229,15 +262,21 @@ class _Output:
     writer: pq.ParquetWriter
 
     def write(self, held: list[pa.Table]) -> None:
-        table = pa.concat_tables(held)
+        table = pa.concat_tables([_encoded(table) for table in held]).unify_dictionaries()
         if not table.num_rows:
             return
         check(self.wire_format, table)
-        place = pa.nulls(table.num_rows, pa.int8()).fill_null(0)
+        place = pa.nulls(table.num_rows, pa.int32()).fill_null(0)
         constants = (self.file.name, self.file.sha256)
         named = [pa.DictionaryArray.from_arrays(place, pa.array([value])) for value in constants]
         whole = pa.Table.from_arrays([*table.columns[:-1], *named, table.columns[-1]], schema=self.writer.schema)
         self.writer.write_table(whole, row_group_size=2 * _ROW_GROUP)
+
+
+def _encoded(table: pa.Table) -> pa.Table:
+    """The table with every text as a dictionary, which is how Parquet keeps it."""
+    columns = [column.dictionary_encode() if column.type == pa.string() else column for column in table.columns]
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def _write_all(output: _Output, batches: Iterable[_Prepared], tally: _Tally, *, by_batch: bool) -> None:
@@ -261,7 +300,7 @@ def _moved(batch: _Prepared, by: int) -> _Prepared:
     return batch
 
 
-def _tell_open_month(rows: CsvRows | JsonRows, batch: TypedBatch) -> None:
+def _tell_open_month(rows: Rows, batch: TypedBatch) -> None:
     """A file whose first rows name no invoice is of an open month: from here on it is read as that."""
     billed = rows.wire_format
     if billed.kind not in OPEN_OF or billed.invoice is None or not batch.table.num_rows:

@@ -101,15 +101,20 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
         """
     ).fetchall()
     there = dict(columns)
+    wanted = {
+        table.key: table
+        for table in load_catalogue().values()
+        if there.get(table.key) != [(column.name, column.type) for column in table.columns]
+    }
+    if not wanted:
+        return
+    connection.execute("BEGIN")
     for schema in SCHEMAS:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    for table in load_catalogue().values():
-        found = there.get(table.key)
-        if found == [(column.name, column.type) for column in table.columns]:
-            continue
-        if found is not None:
-            connection.execute(f"DROP TABLE {table.key}")
+    for key, table in wanted.items():
+        connection.execute(f"DROP TABLE IF EXISTS {key}")
         connection.execute(table.ddl())
+    connection.execute("COMMIT")
 
 
 def replace_rows(

@@ -1,17 +1,32 @@
-"""The command `csp-pipeline` as a user starts it: a process of its own, with nothing of this one's environment."""
+"""The command `csp-pipeline`: as a user starts it, a process of its own, or within this one, which spares its start.
+
+Either way it sees nothing of this process's settings.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from typer.testing import CliRunner
+
+from csp_pipeline.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NEEDS_A_PERSON = 3
 LONGEST = 240
+
+
+class Command(Protocol):
+    """A way to run the command to its end."""
+
+    def __call__(self, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it on a home."""
 
 
 def command(*arguments: str) -> list[str]:
@@ -33,8 +48,23 @@ def csp_pipeline(home: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start the command and leave it running."""
-    return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        command(*arguments), env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def invoked(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end within this process."""
+    hidden = dict.fromkeys(name for name in os.environ if name.startswith(("CSP_", "DAGSTER_")))
+    ran = CliRunner().invoke(app, arguments, env=hidden | environment(home))
+    return subprocess.CompletedProcess(command(*arguments), ran.exit_code, ran.stdout, ran.stderr)
+
+
+def killed_at(sentence: str, home: Path, *arguments: str) -> bool:
+    """Start the command and kill it as soon as it says something that holds a sentence; whether it came to that."""
+    with subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+        command(*arguments), env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        is_said = any(sentence in line for line in _lines(process))
+        process.kill()
+    return is_said
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout is not None
+    return iter(process.stdout)

@@ -19,11 +19,15 @@ Contents = dict[str, tuple[int, int]]
 
 LOGS = frozenset({"meta.runs", "meta.steps"})
 """What was done when."""
-FILES = frozenset({*LOGS, *FILE_TABLES, "meta.tables"})
+HISTORY = frozenset({"cost.invoice_versions", "cost.restatements"})
+"""What was known when."""
+FILES = frozenset({*LOGS, *FILE_TABLES, *HISTORY, "meta.tables"})
 """What came in which file and which scan, and the counts of those tables."""
 PLACES = frozenset({"source_file", "source_row", "file_sha256"})
 """Where a row stands in the files."""
-SCAN_DAYS = frozenset({"first_seen_on", "last_seen_on"})
+MADE_AT = frozenset({"as_of_at"})
+"""When open-month data were made, which of files of the inbox is when they were found."""
+SCAN_DAYS = frozenset({"first_seen_on", "last_seen_on", "seen_on", *MADE_AT})
 """The day a snapshot was found."""
 
 

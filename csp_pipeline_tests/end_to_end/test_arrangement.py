@@ -19,7 +19,7 @@ from csp_pipeline_tests.product import warehouse_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from csp_pipeline_tests.end_to_end.conftest import Once
+    from csp_pipeline_tests.conftest import Once
 
 few = settings(max_examples=2, deadline=None, derandomize=True)
 one_more = settings(few, max_examples=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, csp_pipeline
+from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, invoked
 from csp_pipeline_tests.end_to_end.conftest import Finished, finished, run_and_keep
 from csp_pipeline_tests.end_to_end.contents import differing, published
 from csp_pipeline_tests.end_to_end.provider_files import COLUMNS, ProviderFiles, csv_bytes, put
@@ -24,7 +24,7 @@ from csp_pipeline_tests.product import rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from csp_pipeline_tests.end_to_end.conftest import Once
+    from csp_pipeline_tests.conftest import Once
 
 RECONCILIATION, USAGE = "reconciliation", "dailyratedusage"
 STRANGER = {"CustomerId": "c0c0c0c0-0000-4000-8000-00000000ffff", "CustomerName": "A stranger"}
@@ -50,7 +50,7 @@ def bad(small: ProviderFiles, once: Once) -> Finished:
         shutil.copy(small.folder / "expected.json", home)
         _put_bad_files(small, home)
         _add_bad_terms(home / "commercial")
-        run_and_keep(home, "run", "--json")
+        run_and_keep(invoked, home)
 
     return finished(once("bad-input", make))
 
@@ -164,7 +164,7 @@ def test_rebuild_gives_the_same_rows_with_what_was_refused_and_quarantined(bad: 
     home = tmp_path / "home"
     shutil.copytree(bad.home, home)
     before = published(home)
-    ran = csp_pipeline(home, "rebuild")
+    ran = invoked(home, "rebuild")
     assert ran.returncode == NEEDS_A_PERSON, ran.stderr
     assert differing(before, published(home)) == []
 
@@ -173,7 +173,7 @@ def test_without_a_required_table_cost_is_published_without_drafts(bad: Finished
     home = tmp_path / "home"
     shutil.copytree(bad.home, home)
     (home / "commercial" / "contract_lines.csv").unlink()
-    ran = csp_pipeline(home, "run", "--json")
+    ran = invoked(home, "run", "--json")
     assert ran.returncode == NEEDS_A_PERSON, ran.stderr
     summary = json.loads(ran.stdout)
     assert summary["drafts"] == []

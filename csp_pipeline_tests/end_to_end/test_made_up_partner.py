@@ -44,6 +44,16 @@ def test_every_invoice_has_the_figures_it_was_made_with(done: Finished) -> None:
         assert {name: _plain(row[name]) for name in shared} == {name: _plain(made[name]) for name in shared}
 
 
+def test_every_line_follows_a_published_rounding_rule(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = warehouse.execute(
+        "SELECT rule, sum(reproduced_lines), sum(reproduced_usage_lines), sum(line_count), sum(usage_line_count) "
+        "FROM cost.rounding_rules WHERE rule IN ('usage', 'none') GROUP BY rule"
+    ).fetchall()
+    rules = {rule: counts for rule, *counts in found}
+    assert rules["none"][0] == 0 < rules["none"][2]
+    assert rules["usage"][1] == rules["usage"][3] > 0
+
+
 def test_every_planted_anomaly_is_found_with_cause_amount_and_evidence(
     done: Finished, warehouse: duckdb.DuckDBPyConnection
 ) -> None:
@@ -78,7 +88,10 @@ def test_nothing_that_needs_a_person_is_there_beside_what_was_planted(
 def test_cost_revenue_and_drafts_sum_to_what_was_made(done: Finished, warehouse: duckdb.DuckDBPyConnection) -> None:
     revenue = rows_of(warehouse, "SELECT currency, sum(net_amount) AS amount FROM billing.invoice_lines GROUP BY ALL")
     assert _sums(revenue) == {key: Decimal(value) for key, value in done.expected["revenue_by_currency"].items()}
-    cost = rows_of(warehouse, "SELECT currency, sum(subtotal_amount) AS amount FROM cost.invoice_lines GROUP BY ALL")
+    cost = rows_of(
+        warehouse,
+        "SELECT currency, sum(subtotal_amount) AS amount FROM cost.invoice_lines WHERE NOT is_estimate GROUP BY ALL",
+    )
     assert _sums(cost) == {key: Decimal(value) for key, value in done.expected["cost_by_currency"].items()}
     drafts = rows_of(warehouse, "SELECT account_id, billing_month, currency, net_amount FROM billing.invoices")
     assert {tuple(row.values())[:3]: row["net_amount"] for row in drafts} == {
@@ -89,7 +102,8 @@ def test_cost_revenue_and_drafts_sum_to_what_was_made(done: Finished, warehouse:
 
 def test_rows_published_are_the_rows_received(done: Finished, warehouse: duckdb.DuckDBPyConnection) -> None:
     for kind, table in (("reconciliation", "cost.invoice_lines"), ("daily_usage", "cost.daily_usage")):
-        assert warehouse.execute(f"SELECT count(*) FROM {table}").fetchone() == (done.expected["rows"][kind],)
+        billed = warehouse.execute(f"SELECT count(*) FROM {table} WHERE NOT is_estimate").fetchone()
+        assert billed == (done.expected["rows"][kind],)
     files = [row for row in done.summary["files"] if row["status"] == "staged"]
     assert all(row["rows_total"] == row["rows_staged"] and not row["rows_quarantined"] for row in files)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from csp_pipeline_tests.end_to_end.conftest import Once
+    from csp_pipeline_tests.conftest import Once
 
 RECONCILIATION, USAGE = "reconciliation", "dailyratedusage"
 CENT = Decimal("0.01")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, csp_pipeline
+from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, invoked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_a_second_run_adds_no_row_and_publishes_nothing(done: Finished, tmp_path
     home = tmp_path / "home"
     shutil.copytree(done.home, home)
     published = (home / "published" / "csp.duckdb").read_bytes()
-    again = csp_pipeline(home, "run")
+    again = invoked(home, "run")
     assert again.returncode == NEEDS_A_PERSON
     assert "Nothing changed since the last publication." in again.stdout
     assert (home / "published" / "csp.duckdb").read_bytes() == published
@@ -42,7 +42,7 @@ def test_rows_that_no_longer_tie_out_stop_publishing_with_one_sentence(done: Fin
             "WHERE line_id = (SELECT min(line_id) FROM cost.invoice_lines)"
         )
         connection.execute("DELETE FROM meta.steps WHERE step = 'publish'")
-    ran = csp_pipeline(home, "run")
+    ran = invoked(home, "run")
     assert ran.returncode == 1
     assert ran.stderr.startswith(
         "Nothing was published, because the books do not tie out: invoice_lines_equal_files: G"

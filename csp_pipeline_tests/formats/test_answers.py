@@ -71,7 +71,7 @@ def subscriptions(customer: str, *ids: str) -> str:
         ("/v1/invoices/unbilled/lineitems?provider=onetime&invoicelineitemtype=usagelineitems", "daily_usage"),
         ("/invoices/OneTime-G1/lineitems/OneTime/BillingLineItems", "reconciliation"),
         ("/v1/invoices/D1/lineitems?provider=office&invoicelineitemtype=billinglineitems", "legacy_licence"),
-        ("/v1/invoices/D1/lineitems?provider=azure&invoicelineitemtype=usagelineitems&offset=2", "legacy_usage"),
+        ("/v1/invoices/D1/lineitems?provider=azure&invoicelineitemtype=usagelineitems&offset=2", "legacy_daily_usage"),
         ("/v1/invoices/D1/lineitems", None),
         ("/v1/something/else", None),
     ],

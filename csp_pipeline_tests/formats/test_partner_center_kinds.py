@@ -244,13 +244,10 @@ def test_legacy_usage_has_lines_with_money_and_daily_lines_without() -> None:
         f"/v1/invoices/D0300001/lineitems?provider=azure&invoicelineitemtype={kind}lineitems"
         for kind in ("billing", "usage")
     )
-    kind, rows = read(answer(billed, {"items": [cycle]}) + answer(used, {"items": [daily]}))
-    assert kind == "legacy_usage"
-    assert [(row["line_item_type"], row["pretax_charges"], row["usage_date"]) for row in rows] == [
-        ("billing_line_items", Decimal("63.33"), None),
-        ("usage_line_items", None, date(2026, 8, 5)),
-    ]
-    assert opened(json.dumps({"items": [daily]})).wire_format.kind == "legacy_usage"
+    only(billed, {"items": [cycle]}, line_item_type="billing_line_items", pretax_charges=Decimal("63.33"))
+    only(used, {"items": [daily]}, line_item_type="usage_line_items", usage_date=date(2026, 8, 5))
+    assert opened(json.dumps({"items": [cycle]})).wire_format.kind == "legacy_usage"
+    assert opened(json.dumps({"items": [daily]})).wire_format.kind == "legacy_daily_usage"
 
 
 def test_v1_line_items_are_lines_and_usage_under_other_spellings() -> None:

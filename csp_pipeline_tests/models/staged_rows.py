@@ -6,21 +6,27 @@ row or seat line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from csp_pipeline.formats import distributor
+from csp_pipeline.formats.columns import text
+from csp_pipeline.formats.recognition import FORMATS
 from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue
 from csp_pipeline.steps.cost import build_cost_partition, build_invoices
+from csp_pipeline.storage.staged_views import SNAPSHOTS, SQL_TYPES
 from csp_pipeline.storage.warehouse import configure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from csp_pipeline.formats.columns import WireFormat
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, object]
+PROVIDER = text("provider", "provider")
 PEC_TEXT = '["15.0% Partner earned credit for services managed"]'
 
 RECONCILIATION = (
@@ -43,7 +49,7 @@ DAILY_USAGE = (
 )
 HEADERS = (
     "invoice_number invoice_date billing_period_start_date billing_period_end_date due_date total_charges "
-    "tax_total currency_code document_type invoice_type amends_of status source_file file_sha256 source_row"
+    "tax_total paid_amount currency_code document_type invoice_type amends_of status source_file file_sha256 source_row"
 )
 CHANGES = "change_id customer_id subscription_id changed_at event quantity_before quantity_after actor"
 CUSTOMERS = "customer_id tenant_id name domain country_code relationship snapshot_on scan_number file_sha256 source_row"
@@ -90,10 +96,15 @@ COLUMNS = {
     "azure_entitlements": AZURE_ENTITLEMENTS,
     "subscription_provisioning": SUBSCRIPTION_PROVISIONING,
     "order_provisioning": ORDER_PROVISIONING,
+    "open_daily_usage": f"{DAILY_USAGE} billing_month",
+    "open_reconciliation": f"{RECONCILIATION} billing_month",
+    "latest_open_daily_usage": f"{DAILY_USAGE} billing_month",
+    "latest_open_reconciliation": f"{RECONCILIATION} billing_month",
+    "reconciliation_versions": f"{RECONCILIATION} version_number",
 }
 DATES = ("invoice_date", "date_agreed", "order_date", "usage_date")
 FLAGS = ("auto_renew_enabled", "is_trial", "is_signed")
-COUNTS = ("source_row", "scan_number")
+COUNTS = ("source_row", "scan_number", "version_number")
 TIMES = ("changed_at", "operation_date", "creation_date", "custom_term_end_date")
 DECIMALS = (
     "unit_price",
@@ -108,6 +119,7 @@ DECIMALS = (
     "pricing_pre_tax_total",
     "partner_earned_credit_percentage",
     "total_charges",
+    "paid_amount",
     "quantity_before",
     "quantity_after",
     "line_number",
@@ -217,9 +229,24 @@ class StagedPartner:
     quarantined: dict[str, int] = field(default_factory=dict)
 
     def stage(self, **rows: Sequence[Row]) -> StagedPartner:
-        """Replace every staged view by the given rows, and the catalogue of files by what follows from them."""
+        """Replace every staged view by the given rows, and the catalogue of files by what follows from them.
+
+        An open month is not billed unless its rows are given as the latest alone; a document has one version.
+        """
+        given = {
+            "latest_open_daily_usage": rows.get("open_daily_usage", ()),
+            "latest_open_reconciliation": rows.get("open_reconciliation", ()),
+            "reconciliation_versions": [row | {"version_number": 1} for row in rows.get("reconciliation", ())],
+            **rows,
+        }
         for kind, columns in COLUMNS.items():
-            self._view(kind, columns.split(), rows.get(kind, ()))
+            self._view(kind, columns.split(), given.get(kind, ()))
+        for wire_format in (
+            *FORMATS.values(),
+            replace(distributor.FORMAT, columns=(*distributor.FORMAT.columns, PROVIDER)),
+        ):
+            if wire_format.kind not in COLUMNS:
+                self._view_of(wire_format, rows.get(wire_format.kind, ()))
         self.con.execute("DELETE FROM meta.file_invoices")
         for kind, amount, currency in (
             ("reconciliation", "subtotal", "currency"),
@@ -234,12 +261,42 @@ class StagedPartner:
                     sum({amount}) AS amount_staged, {total} AS total_staged, TRUE AS is_current
                 FROM staged_{kind} GROUP BY invoice_number, file_sha256"""
             )
+        self._catalogue_open_months()
+        self._catalogue_versions()
         for invoice_number, count in self.quarantined.items():
             self.con.execute(
                 "UPDATE meta.file_invoices SET rows_quarantined = ? WHERE invoice_number = ? AND kind = 'daily_usage'",
                 [count, invoice_number],
             )
         return self
+
+    def _catalogue_open_months(self) -> None:
+        """Say that the open files were made on the 25th of their month."""
+        self.con.execute("DELETE FROM meta.open_month_files")
+        for kind, amount, currency in (
+            ("open_reconciliation", "subtotal", "currency"),
+            ("open_daily_usage", "billing_pre_tax_total", "billing_currency"),
+        ):
+            self.con.execute(
+                f"""INSERT INTO meta.open_month_files BY NAME
+                SELECT '{kind}' AS kind, billing_month, {currency} AS currency, file_sha256, count(*) AS rows_staged,
+                    sum({amount}) AS amount_staged, CAST(billing_month || '-25' AS TIMESTAMP) AS effective_at,
+                    TRUE AS is_latest, billing_month IN (SELECT billing_month FROM staged_{kind}) AS is_current
+                FROM staged_latest_{kind} GROUP BY ALL"""
+            )
+
+    def _catalogue_versions(self) -> None:
+        """Say that version n of a document was made on the nth of October, and the next one superseded it."""
+        self.con.execute("DELETE FROM meta.document_versions")
+        self.con.execute(
+            """INSERT INTO meta.document_versions BY NAME
+            SELECT DISTINCT 'reconciliation' AS kind, invoice_number, version_number, file_sha256, source_file,
+                TIMESTAMP '2026-10-01' + to_days(CAST(version_number - 1 AS INTEGER)) AS effective_at,
+                CASE WHEN version_number < max(version_number) OVER (PARTITION BY invoice_number)
+                    THEN TIMESTAMP '2026-10-01' + to_days(CAST(version_number AS INTEGER)) END AS superseded_at,
+                version_number = max(version_number) OVER (PARTITION BY invoice_number) AS is_current
+            FROM staged_reconciliation_versions"""
+        )
 
     def build(self, month: str = "2026-09", currency: str = "EUR") -> StagedPartner:
         """Fill cost.invoices and every cost table of one partition."""
@@ -257,6 +314,28 @@ class StagedPartner:
         """The one row of a query."""
         (row,) = self.rows(sql)
         return row
+
+    def _view_of(self, wire_format: WireFormat, rows: Sequence[Mapping[str, object]]) -> None:
+        """A staged view with the columns of its format; a row says only what the test is about."""
+        types = {column.name: SQL_TYPES[column.type] for column in wire_format.columns}
+        types |= {"source_file": "VARCHAR", "file_sha256": "VARCHAR", "source_row": "BIGINT"}
+        if wire_format.kind in SNAPSHOTS:
+            types |= {"scan_number": "BIGINT", "snapshot_on": "DATE"}
+        cells = [{"source_file": wire_format.kind, "source_row": number, **row} for number, row in enumerate(rows, 1)]
+        selects = [
+            "SELECT "
+            + ", ".join(f"CAST({_literal(row.get(name))} AS {type_}) AS {name}" for name, type_ in types.items())
+            for row in cells
+        ]
+        empty = (
+            "SELECT " + ", ".join(f"CAST(NULL AS {type_}) AS {name}" for name, type_ in types.items()) + " WHERE FALSE"
+        )
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE rows_{wire_format.kind} AS {' UNION ALL '.join(selects) or empty}"
+        )
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP VIEW staged_{wire_format.kind} AS SELECT * FROM rows_{wire_format.kind}"
+        )
 
     def _view(self, kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         declared = ", ".join(f"{name} {_type_of(name)}" for name in columns)
@@ -282,6 +361,10 @@ def open_partner(home: Home) -> StagedPartner:
     for table in load_catalogue().values():
         con.execute(table.ddl())
     return StagedPartner(con, home)
+
+
+def _literal(value: object) -> str:
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def _type_of(name: str) -> str:

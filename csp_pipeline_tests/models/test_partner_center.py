@@ -68,6 +68,18 @@ def _pair(
     return [seats("-112.25", billable_quantity=before, **shared), seats("168.38", billable_quantity=after, **shared)]
 
 
+def test_a_change_made_again_after_it_was_undone_is_one_of_its_own(partner: StagedPartner) -> None:
+    times = {"10": (5, 7), "11": (5, 7), "12": (7, 5), "13": (5, 7)}
+    told = [_audit(*change, at=f"2026-09-07 {hour}:00:00") for hour, change in times.items()]
+    _build(partner, audit_records=told, subscription_changes=[_inbox("5", "7", at="2026-09-07 00:00:00")])
+    found = partner.rows(CHANGES.replace("ORDER BY ALL", "ORDER BY changed_at"))
+    assert [(row["source"], row["quantity_before"], row["quantity_after"]) for row in found] == [
+        ("inbox", 5, 7),
+        ("audit", 7, 5),
+        ("audit", 5, 7),
+    ]
+
+
 def test_a_recon_pair_of_wipe_and_recreate_is_one_change_of_totals(partner: StagedPartner) -> None:
     # NCE-102: 10 seats become 15 on the 7th
     # kvamseek/partner-center@85eb3c40 common-billing-scenarios-onetime-recurring.md:303

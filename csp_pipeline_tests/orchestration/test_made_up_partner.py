@@ -9,7 +9,7 @@ import pytest
 
 from csp_pipeline.errors import CspError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
-from csp_pipeline.sandbox.generate import generate
+from csp_pipeline.sandbox.generate import PARTIAL_FOLDER, generate
 from csp_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,6 +59,18 @@ def test_a_partner_is_made_up_once(tmp_path: Path) -> None:
         with served(_settings(tmp_path), told.append) as settings:
             assert is_fetched(settings)
     assert told == ["Making up a partner for the sandbox."]
+
+
+def test_what_a_killed_run_left_half_made_is_made_again(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    home = settings.home.create()
+    (home.root / "sandbox" / PARTIAL_FOLDER).mkdir(parents=True)
+    (home.root / "sandbox" / "scenario.json").write_text("{}", "utf-8")
+    (home.inbox / ".unfinished-1").touch()
+    with served(settings, lambda _: None):
+        pass
+    assert (home.inbox / "subscription_changes.csv").is_file()
+    assert any(home.commercial.iterdir())
 
 
 @pytest.mark.parametrize("folder", ["inbox", "commercial", "landing/scans"])

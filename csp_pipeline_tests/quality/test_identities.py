@@ -43,8 +43,23 @@ TIED = {
         "2.64 AS total_amount, 'g.csv' AS source_file, 2 AS source_row",
     ],
     "cost.azure_plan_costs": [
-        CARRIED + "'e1' AS entitlement_id, 7.5 AS billed_amount",
+        CARRIED + "'e1' AS entitlement_id, 7.5 AS billed_amount, 1.5 AS pec_amount",
         CARRIED + "'e2' AS entitlement_id, 2.5 AS billed_amount",
+    ],
+    "meta.open_month_files": [
+        FILE + "'open_daily_usage' AS kind, '2026-04' AS billing_month, 'EUR' AS currency, 0.7 AS amount_staged, "
+        "true AS is_current"
+    ],
+    "cost.usage_by_day": [
+        "'2026-04' AS billing_month, true AS is_estimate, 'EUR' AS currency, 'a' AS customer_id, 0.7 AS net_amount"
+    ],
+    "cost.invoice_versions": [
+        "'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
+        "'G1' AS invoice_number, 2 AS version_number, true AS is_current, 12.3 AS subtotal_amount",
+    ],
+    "cost.credit_accruals": [
+        "'2026-03' AS billing_month, 'EUR' AS currency, 'a' AS customer_id, 1.5 AS earned_amount, "
+        "0 AS received_amount, 1.5 AS open_amount",
     ],
     "billing.invoice_lines": ["'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 30.01 AS net_amount"],
     "reconciliation.revenue_vs_cost": [
@@ -64,6 +79,15 @@ SELECT * FROM (VALUES
     ('g.csv', '{SHA}', 1, 10::DECIMAL(38, 18), 2::DECIMAL(38, 18), 12::DECIMAL(38, 18)),
     ('g.csv', '{SHA}', 2, 2.3, 0.34, 2.64)
 ) AS t (source_file, file_sha256, source_row, subtotal, tax_total, total);
+CREATE TEMP TABLE staged_legacy_licence AS
+SELECT file_sha256, source_row, subtotal, tax_total AS tax, total AS total_for_customer
+FROM staged_reconciliation WHERE FALSE;
+CREATE TEMP TABLE staged_legacy_usage AS
+SELECT file_sha256, source_row, subtotal AS pretax_charges, tax_total AS tax_amount, total AS post_tax_total
+FROM staged_reconciliation WHERE FALSE;
+CREATE TEMP TABLE staged_distributor_invoice AS
+SELECT file_sha256, source_row, subtotal AS extended_price, tax_total AS tax_amount, total AS total_amount
+FROM staged_reconciliation WHERE FALSE;
 """
 
 BREAKS = {
@@ -86,6 +110,18 @@ BREAKS = {
     "azure_plan_is_carried_down": (
         "DELETE FROM cost.azure_plan_costs WHERE entitlement_id = 'e2'",
         "azure_plan_is_carried_down: 2026-03 EUR: expected 10.00 on Azure plan lines, found 7.50 carried down",
+    ),
+    "estimates_are_open_files": (
+        "UPDATE meta.open_month_files SET is_current = false",
+        "estimates_are_open_files: open_daily_usage 2026-04 EUR: expected 0.00 in the files, found 0.70 estimated",
+    ),
+    "versions_are_the_lines": (
+        "UPDATE cost.invoice_versions SET subtotal_amount = 12.31 WHERE is_current",
+        "versions_are_the_lines: G1: expected 12.30 on its lines, found 12.31 in the version that counts",
+    ),
+    "credit_is_accrued": (
+        "UPDATE cost.credit_accruals SET received_amount = 1",
+        "credit_is_accrued: EUR: expected 1.50 earned, 0.50 open, found 1.50 accrued, 1.50 open",
     ),
     "cost_is_recognised": (
         "UPDATE reconciliation.revenue_vs_cost SET cost_original_amount = 12.2999999999 WHERE cost_currency = 'EUR'",

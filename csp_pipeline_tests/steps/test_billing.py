@@ -237,7 +237,13 @@ def test_gross_adds_the_earned_credit_of_the_same_scope(tmp_path: Path) -> None:
             )
             case.facts(
                 "cost.daily_usage",
-                {**keys, "entitlement_id": entitlement, "usage_on": "2026-03-04", "pec_amount": "15"},
+                {
+                    **keys,
+                    "entitlement_id": entitlement,
+                    "usage_on": "2026-03-04",
+                    "pec_amount": "15",
+                    "is_estimate": "false",
+                },
             )
         case.draft("2026-03")
         assert case.lines("2026-03") == [("usage", "2026-03-01", "2026-03-31", None, "110.00")]

@@ -164,3 +164,33 @@ def test_commercial_terms_are_known_by_their_bytes(home: Home, settings: Setting
         (home.commercial / "accounts.csv").write_text("account_id\nA\n", "utf-8")
         after = run.prepare_fingerprints(connection, settings)
     assert {step for step in after if after[step] != before[step]} == {run.TERMS}
+
+
+def test_an_open_month_is_a_partition_of_its_own_and_is_done_again_when_its_data_change(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    before = run.cost_fingerprints(warehouse)
+    warehouse.execute(
+        """
+        INSERT INTO meta.open_month_files BY NAME
+        SELECT 'open_daily_usage' AS kind, '2026-04' AS billing_month, 'USD' AS currency, 'o' AS file_sha256,
+            1 AS rows_staged, TIMESTAMP '2026-04-05' AS effective_at, TRUE AS is_latest, TRUE AS is_current
+        """
+    )
+    opened = run.cost_fingerprints(warehouse)
+    assert set(opened) - set(before) == {"2026-04|USD"}
+    assert {key: opened[key] for key in before} == before
+    for change in ("file_sha256 = 'p'", "is_current = FALSE"):
+        warehouse.execute(f"UPDATE meta.open_month_files SET {change}")
+        again = run.cost_fingerprints(warehouse)
+        assert {key for key in again if again[key] != opened[key]} == {"2026-04|USD"}
+        opened = again
+    assert run.latest_month(warehouse) == "2026-03"
+
+
+def test_a_lag_of_the_credit_changes_the_tables_over_all_months_alone(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    lagging = settings.model_copy(update={"pec_credit_lag_months": 2})
+    assert run.overview_fingerprints(warehouse, settings) != run.overview_fingerprints(warehouse, lagging)
+    assert run.draft_fingerprints(warehouse, settings, None) == run.draft_fingerprints(warehouse, lagging, None)

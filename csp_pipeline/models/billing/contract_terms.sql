@@ -21,6 +21,7 @@ product_names AS (
         id_key(product_id) AS product_key,
         min(product_name) AS product_name
     FROM cost.invoice_lines
+    WHERE NOT is_estimate
     GROUP BY ALL
 ),
 

@@ -93,7 +93,7 @@ used AS (
         strftime(usage_on, '%Y-%m') AS service_month,
         sum(pec_amount) AS pec_amount
     FROM cost.daily_usage
-    WHERE pec_amount <> 0 AND EXISTS (SELECT 1 FROM scopes)
+    WHERE pec_amount <> 0 AND NOT is_estimate AND EXISTS (SELECT 1 FROM scopes)
     GROUP BY ALL
 ),
 

@@ -53,7 +53,7 @@ subscriptions AS (
         id_key(product_id) AS product_id,
         id_key(sku_id) AS sku_id
     FROM cost.invoice_lines
-    WHERE subscription_id IS NOT NULL AND product_family <> 'azure_plan'
+    WHERE subscription_id IS NOT NULL AND product_family NOT IN ('azure_plan', 'azure_legacy') AND NOT is_estimate
 ),
 
 known AS (

@@ -78,10 +78,11 @@ seats AS (
         billable_quantity AS quantity
     FROM cost.invoice_lines
     WHERE
-        subscription_id IS NOT NULL
+        NOT is_estimate
+        AND subscription_id IS NOT NULL
         AND charge_start_on IS NOT NULL
         AND billable_quantity IS NOT NULL
-        AND product_family <> 'azure_plan'
+        AND product_family NOT IN ('azure_plan', 'azure_legacy')
         AND lower(coalesce(charge_type, '')) <> 'customercredit'
         AND coalesce(credit_reason_code, '') = ''
 ),

@@ -1,6 +1,8 @@
--- Net, earned and forgone credit from usage beside the billed amount carried down, per Azure subscription.
+-- Net, earned and forgone credit from usage beside the billed amount carried down, per Azure subscription. Of an open month
+-- there is usage alone.
 WITH amounts AS (
     SELECT
+        FALSE AS is_estimate,
         customer_id,
         subscription_id,
         entitlement_id,
@@ -13,6 +15,7 @@ WITH amounts AS (
     WHERE billing_month = $billing_month AND currency = $currency
     UNION ALL
     SELECT
+        FALSE AS is_estimate,
         customer_id,
         subscription_id,
         entitlement_id,
@@ -23,11 +26,25 @@ WITH amounts AS (
         billed_amount
     FROM cost.line_allocations
     WHERE billing_month = $billing_month AND currency = $currency
+    UNION ALL
+    SELECT
+        TRUE AS is_estimate,
+        customer_id,
+        subscription_id,
+        nullif(trim(entitlement_id), '') AS entitlement_id,
+        sum(net_amount) AS net_amount,
+        sum(pec_amount) AS pec_amount,
+        sum(gross_amount) AS gross_amount,
+        sum(pec_forgone_amount) AS pec_forgone_amount,
+        CAST(0 AS DECIMAL(38, 18)) AS billed_amount
+    FROM cost.daily_usage
+    WHERE billing_month = $billing_month AND currency = $currency AND is_estimate
+    GROUP BY ALL
 )
 
 SELECT
     $billing_month AS billing_month,
-    FALSE AS is_estimate,
+    is_estimate,
     min(customer_id) AS customer_id,
     min(subscription_id) AS subscription_id,
     min(entitlement_id) AS entitlement_id,
@@ -38,4 +55,4 @@ SELECT
     sum(pec_forgone_amount) AS pec_forgone_amount,
     sum(billed_amount) AS billed_amount
 FROM amounts
-GROUP BY id_key(customer_id), id_key(subscription_id), id_key(entitlement_id)
+GROUP BY is_estimate, id_key(customer_id), id_key(subscription_id), id_key(entitlement_id)

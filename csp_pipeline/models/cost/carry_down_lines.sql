@@ -12,4 +12,9 @@ SELECT
     abs(units18(subtotal_amount)) // 100000000 AS units,
     CAST(row_number() OVER (ORDER BY line_id) AS INTEGER) AS line_number
 FROM cost.invoice_lines
-WHERE billing_month = $billing_month AND currency = $currency AND product_family = 'azure_plan' AND is_in_daily_usage
+WHERE
+    billing_month = $billing_month
+    AND currency = $currency
+    AND product_family = 'azure_plan'
+    AND is_in_daily_usage
+    AND NOT is_estimate

@@ -1,4 +1,4 @@
--- Where amounts may go: usage summed by its keys, credit percentage, Azure subscription, resource group and tags, as sent.
+-- Where amounts may go: billed usage summed by its keys, credit percentage, Azure subscription, resource group and tags, as sent.
 SELECT
     invoice_number,
     customer_id,
@@ -15,7 +15,7 @@ SELECT
     sum(abs(coalesce(quantity, 0))) AS quantity_weight,
     CAST(row_number() OVER () AS INTEGER) AS target_number
 FROM cost.daily_usage
-WHERE billing_month = $billing_month AND currency = $currency
+WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
 GROUP BY
     invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent,
     entitlement_id, resource_group, tags

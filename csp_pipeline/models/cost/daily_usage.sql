@@ -1,17 +1,25 @@
--- Every usage row of the partition's documents, with the earned credit per row. Amounts received are kept as sent; the
--- integer arithmetic has a short path (64 bits) for the ten decimals that Microsoft sends, and an exact one for the rest.
+-- Every usage row of the partition's documents, and of its open month as estimates, with the earned credit per row.
+-- Amounts received are kept as sent; the integer arithmetic has a short path (64 bits) for the ten decimals that Microsoft sends,
+-- and an exact one for the rest.
 WITH documents AS (
     SELECT invoice_number
     FROM cost.invoices
-    WHERE billing_month = $billing_month AND currency = $currency
+    WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
 
 sent AS (
     SELECT
         usage.* EXCLUDE (invoice_number),
-        documents.invoice_number
+        documents.invoice_number,
+        FALSE AS is_estimate
     FROM staged_daily_usage AS usage
     INNER JOIN documents ON upper(documents.invoice_number) = upper(usage.invoice_number)
+    UNION ALL BY NAME
+    SELECT
+        * EXCLUDE (invoice_number, billing_month),
+        TRUE AS is_estimate
+    FROM staged_open_daily_usage
+    WHERE billing_month = $billing_month AND billing_currency = $currency
 ),
 
 staged AS (
@@ -56,7 +64,7 @@ credited AS (
 SELECT
     coalesce(usage_date, charge_start_date) AS usage_on,
     $billing_month AS billing_month,
-    FALSE AS is_estimate,
+    is_estimate,
     invoice_number,
     customer_id,
     subscription_id,

@@ -1,12 +1,14 @@
--- Every line of the partition's documents as sent, with its identity, its family, its signed quantity and its credit percentage.
+-- Every line of the partition's documents, and of its open month as estimates, as sent, with its identity, its family, its signed
+-- quantity and its credit percentage.
 WITH documents AS (
     SELECT invoice_number
     FROM cost.invoices
-    WHERE billing_month = $billing_month AND currency = $currency
+    WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
 
 used AS (
     SELECT DISTINCT
+        TRUE AS is_used,
         invoice_number,
         id_key(customer_id) AS customer,
         id_key(subscription_id) AS subscription,
@@ -27,9 +29,17 @@ used AS (
 sent AS (
     SELECT
         documents.invoice_number AS document_number,
+        FALSE AS is_estimate,
         line.*
     FROM staged_reconciliation AS line
     INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
+    UNION ALL BY NAME
+    SELECT
+        CAST(NULL AS VARCHAR) AS document_number,
+        TRUE AS is_estimate,
+        * EXCLUDE (billing_month)
+    FROM staged_open_reconciliation
+    WHERE billing_month = $billing_month AND currency = $currency
 ),
 
 staged AS (
@@ -79,7 +89,7 @@ SELECT
     'microsoft' AS provider,
     line.document_number AS invoice_number,
     $billing_month AS billing_month,
-    FALSE AS is_estimate,
+    line.is_estimate,
     line.customer_id,
     line.customer_name,
     line.subscription_id,
@@ -87,7 +97,7 @@ SELECT
     line.sku_id,
     line.product_name,
     family_of(
-        used.invoice_number IS NOT NULL,
+        used.is_used IS NOT NULL,
         line.product_id,
         line.product_name,
         line.sku_name,
@@ -126,7 +136,7 @@ SELECT
     $billing_month AS posting_month,
     line.source_file,
     line.source_row,
-    used.invoice_number IS NOT NULL AND NOT line.is_credit AS is_in_daily_usage,
+    used.is_used IS NOT NULL AND NOT line.is_credit AS is_in_daily_usage,
     line.sku_name,
     line.billing_frequency,
     line.product_qualifiers,
@@ -136,11 +146,12 @@ SELECT
     line.customer_country,
     line.customer_domain_name,
     line.partner_id,
-    line.file_sha256
+    line.file_sha256,
+    'reconciliation' AS source_kind
 FROM numbered AS line
 LEFT JOIN used
     ON
-        line.document_number = used.invoice_number
+        used.invoice_number IS NOT DISTINCT FROM line.document_number
         AND used.customer IS NOT DISTINCT FROM id_key(line.customer_id)
         AND used.subscription IS NOT DISTINCT FROM id_key(line.subscription_id)
         AND used.product IS NOT DISTINCT FROM id_key(line.product_id)

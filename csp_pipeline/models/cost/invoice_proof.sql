@@ -1,4 +1,5 @@
 -- Header, lines, usage and the rounding that the published formulas predict, per document; what is left over is unexplained.
+-- A line of a D document has no usage behind it that carries money: it stands with what its own figures make.
 -- Everything is exact until the two gaps are rounded to ten decimals, once.
 WITH documents AS (
     SELECT *
@@ -8,6 +9,7 @@ WITH documents AS (
 
 lines AS (
     SELECT
+        provider,
         invoice_number,
         sum(total_amount) AS total_amount,
         sum(coalesce(tax_amount, 0)) AS tax_amount,
@@ -16,8 +18,8 @@ lines AS (
         coalesce(sum(subtotal_amount) FILTER (WHERE NOT is_in_daily_usage), 0) AS other_amount,
         count(*) FILTER (WHERE is_in_daily_usage) AS usage_line_count
     FROM cost.invoice_lines
-    WHERE billing_month = $billing_month AND currency = $currency
-    GROUP BY invoice_number
+    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
+    GROUP BY provider, invoice_number
 ),
 
 usage AS (
@@ -33,6 +35,7 @@ usage AS (
 parts AS (
     SELECT
         invoice_number,
+        coalesce(sum(bounded_amount + unexplained_amount) FILTER (WHERE kind = 'legacy_line'), 0) AS contradicted_amount,
         sum(rounding_amount) AS rounding_amount,
         sum(rounding_rest) AS rounding_rest,
         sum(bounded_amount) AS bounded_amount
@@ -42,10 +45,12 @@ parts AS (
 ),
 
 quarantined AS (
-    SELECT upper(trim(invoice_number)) AS number_key
+    SELECT
+        provider_of(kind) AS provider,
+        upper(trim(invoice_number)) AS number_key
     FROM meta.file_invoices
-    WHERE is_current AND kind IN ('reconciliation', 'daily_usage')
-    GROUP BY number_key
+    WHERE is_current AND kind <> 'invoice_headers'
+    GROUP BY provider, number_key
     HAVING sum(rows_quarantined) + sum(coalesce(rows_without_invoice, 0)) > 0
 ),
 
@@ -73,21 +78,24 @@ summed AS (
         coalesce(lines.is_untaxed, FALSE) AS is_untaxed,
         coalesce(lines.subtotal_amount, 0) AS subtotal_amount,
         coalesce(usage.net_amount, 0) AS daily_usage_amount,
-        coalesce(lines.other_amount, 0) AS not_in_daily_usage_amount,
+        coalesce(lines.other_amount, 0) - coalesce(parts.contradicted_amount, 0) AS not_in_daily_usage_amount,
         coalesce(parts.rounding_amount, 0) AS rounding_amount,
         coalesce(parts.rounding_rest, 0) AS rounding_rest,
         coalesce(parts.bounded_amount, 0) AS bounded_amount,
         coalesce(usage.matched_count, 0) AS matched_count,
         coalesce(lines.usage_line_count, 0) AS usage_line_count,
-        upper(trim(documents.invoice_number)) IN (SELECT quarantined.number_key FROM quarantined) AS is_incomplete
+        quarantined.number_key IS NOT NULL AS is_incomplete
     FROM documents
-    LEFT JOIN lines USING (invoice_number)
-    LEFT JOIN usage USING (invoice_number)
-    LEFT JOIN parts USING (invoice_number)
+    LEFT JOIN lines USING (provider, invoice_number)
+    LEFT JOIN usage ON documents.provider = 'microsoft' AND documents.invoice_number = usage.invoice_number
+    LEFT JOIN parts ON documents.provider = 'microsoft' AND documents.invoice_number = parts.invoice_number
+    LEFT JOIN quarantined
+        ON documents.provider = quarantined.provider AND quarantined.number_key = upper(trim(documents.invoice_number))
 ),
 
 inferred AS (
     SELECT
+        summed.provider,
         summed.invoice_number,
         arg_min(rates.percent4, (rates.preference, rates.percent4)) AS percent4
     FROM summed
@@ -96,7 +104,7 @@ inferred AS (
             units18(summed.subtotal_amount) * rates.percent4, CAST(1000000 AS HUGEINT) * one_minor_unit18($minor_decimals)
         ) * one_minor_unit18($minor_decimals) = units18(summed.header_amount - summed.lines_amount)
     WHERE summed.stated_tax_amount IS NULL AND summed.is_untaxed AND summed.header_amount <> summed.lines_amount
-    GROUP BY summed.invoice_number
+    GROUP BY summed.provider, summed.invoice_number
 ),
 
 taxed AS (
@@ -109,7 +117,7 @@ taxed AS (
             ELSE 0
         END AS document_tax_amount
     FROM summed
-    LEFT JOIN inferred USING (invoice_number)
+    LEFT JOIN inferred USING (provider, invoice_number)
 ),
 
 gaps AS (

@@ -13,7 +13,8 @@ SELECT
     sum(pec_forgone_amount) AS forgone_amount,
     CAST(NULL AS DATE) AS access_lost_on,
     bool_or(pec_percent > 0) AS has_credit,
-    bool_or(is_pec_eligible AND pec_percent = 0) AS lacks_credit
+    bool_or(is_pec_eligible AND pec_percent = 0) AS lacks_credit,
+    is_estimate
 FROM cost.daily_usage
 WHERE billing_month = $billing_month AND currency = $currency
 GROUP BY ALL

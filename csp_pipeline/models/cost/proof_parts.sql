@@ -12,7 +12,7 @@ WITH lines AS (
         units18(subtotal_amount) AS subtotal_units,
         units18(coalesce(fx_rate, 1)) AS fx_units
     FROM cost.invoice_lines
-    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage
+    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage AND NOT is_estimate
 ),
 
 usage_groups AS (

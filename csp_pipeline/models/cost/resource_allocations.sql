@@ -51,4 +51,9 @@ SELECT
     sku_id,
     subtotal_amount AS billed_amount
 FROM cost.invoice_lines
-WHERE billing_month = $billing_month AND currency = $currency AND product_family = 'azure_plan' AND NOT is_in_daily_usage
+WHERE
+    billing_month = $billing_month
+    AND currency = $currency
+    AND product_family = 'azure_plan'
+    AND NOT is_in_daily_usage
+    AND NOT is_estimate

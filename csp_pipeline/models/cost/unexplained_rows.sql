@@ -20,7 +20,7 @@ open_groups AS (
 lines AS (
     SELECT *
     FROM cost.invoice_lines
-    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage
+    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage AND NOT is_estimate
 ),
 
 usage_groups AS (

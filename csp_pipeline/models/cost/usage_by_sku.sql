@@ -1,4 +1,4 @@
--- Daily usage summed by Azure subscription, product and SKU.
+-- Billed daily usage summed by Azure subscription, product and SKU.
 WITH as_sent AS (
     SELECT
         customer_id,
@@ -11,7 +11,7 @@ WITH as_sent AS (
         sum(gross_amount) AS gross_amount,
         sum(pec_forgone_amount) AS pec_forgone_amount
     FROM cost.daily_usage
-    WHERE billing_month = $billing_month AND currency = $currency
+    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
     GROUP BY ALL
 )
 

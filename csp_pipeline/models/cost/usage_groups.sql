@@ -17,9 +17,10 @@ WITH as_sent AS (
         count(*) AS usage_rows,
         sum(quantity) AS quantity,
         sum(pricing_amount) AS pricing_amount,
-        sum(net_amount) AS net_amount
+        sum(net_amount) AS net_amount,
+        sum(pec_amount) AS pec_amount
     FROM cost.daily_usage
-    WHERE billing_month = $billing_month AND currency = $currency
+    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
     GROUP BY invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent
 ),
 
@@ -44,7 +45,8 @@ keyed AS (
         CAST(sum(usage_rows) AS BIGINT) AS usage_rows,
         sum(quantity) AS quantity,
         sum(pricing_amount) AS pricing_amount,
-        sum(net_amount) AS net_amount
+        sum(net_amount) AS net_amount,
+        sum(pec_amount) AS pec_amount
     FROM as_sent
     GROUP BY ALL
 ),
@@ -76,7 +78,7 @@ lines AS (
             PARTITION BY invoice_number, customer, subscription, product, sku, pec_percent, quantity ORDER BY description, line_id
         ) AS position
     FROM cost.invoice_lines
-    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage
+    WHERE billing_month = $billing_month AND currency = $currency AND is_in_daily_usage AND NOT is_estimate
 ),
 
 pairs AS MATERIALIZED (
@@ -180,6 +182,7 @@ SELECT
     usage_groups.quantity,
     usage_groups.pricing_amount,
     usage_groups.net_amount,
+    usage_groups.pec_amount,
     assigned.line_id
 FROM usage_groups
 LEFT JOIN assigned ON usage_groups.group_number = assigned.group_number

@@ -24,7 +24,7 @@ WITH lines AS (
         FROM cost.usage_groups
         WHERE billing_month = $billing_month AND currency = $currency AND line_id IS NOT NULL
     ) AS matched ON line.line_id = matched.matched_line_id
-    WHERE line.billing_month = $billing_month AND line.currency = $currency
+    WHERE line.billing_month = $billing_month AND line.currency = $currency AND NOT line.is_estimate
 ),
 
 keys_as_sent AS (
@@ -37,7 +37,7 @@ keys_as_sent AS (
         meter_id,
         pec_percent
     FROM cost.daily_usage
-    WHERE billing_month = $billing_month AND currency = $currency
+    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
 ),
 
 billed_keys AS (

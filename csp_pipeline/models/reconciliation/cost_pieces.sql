@@ -12,7 +12,7 @@ WITH pieces AS (
         line.sku_id,
         line.product_name,
         line.product_family,
-        line.product_family = 'azure_plan' OR line.is_in_daily_usage AS is_consumption,
+        line.product_family IN ('azure_plan', 'azure_legacy') OR line.is_in_daily_usage AS is_consumption,
         lower(coalesce(line.charge_type, '')) = 'customercredit' OR coalesce(line.credit_reason_code, '') <> '' AS is_credit,
         lower(coalesce(line.charge_type, '')) AS charge_type,
         service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS start_on,

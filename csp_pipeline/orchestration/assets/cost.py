@@ -1,4 +1,4 @@
-"""The group cost: provider invoices, then every cost table by billing month and currency."""
+"""The group cost: provider invoices, each cost table by billing month and currency, and the tables over all months."""
 
 from collections.abc import Iterator
 
@@ -18,6 +18,7 @@ from csp_pipeline.orchestration.checks import PROOF_CHECK, proof_check_result
 from csp_pipeline.orchestration.partitions import month_and_currency
 from csp_pipeline.steps import run
 from csp_pipeline.steps.cost import COST_TABLES, build_invoices, fill
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES, build_cost_overviews
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
 
@@ -73,6 +74,24 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
     return cost_partition
 
 
+def _build_overviews(pool: str | None) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="look_over_cost",
+        specs=[table_spec(key, group="cost") for key in OVERVIEW_TABLES],
+        required_resource_keys={"settings"},
+        pool=pool,
+    )
+    def cost_overviews(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
+        """Forecast the open month, and show what is accrued, owed and restated."""
+        settings = context.resources.settings
+        with writing(settings.home) as connection:
+            run.blank(connection, run.OVERVIEWS)
+            create_staged_views(connection, settings.home)
+            yield from results(build_cost_overviews(connection, settings))
+
+    return cost_overviews
+
+
 def _spec(key: str) -> dg.AssetSpec:
     spec = table_spec(key, group="cost", upstream=[INVOICES])
     return spec.replace_attributes(skippable=True)
@@ -80,4 +99,4 @@ def _spec(key: str) -> dg.AssetSpec:
 
 def build(pool: str | None) -> list[dg.AssetsDefinition]:
     """The assets of the group."""
-    return [_build_invoices(pool), _build_partition(pool)]
+    return [_build_invoices(pool), _build_partition(pool), _build_overviews(pool)]

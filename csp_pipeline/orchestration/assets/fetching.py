@@ -20,6 +20,7 @@ _ANSWERS = (
     dg.TableColumn("body", "json", "The answer as it was received."),
 )
 _ROWS = (dg.TableColumn("row", "json", "A line of the export: one reconciliation or usage row, as it was received."),)
+_PRICES = (dg.TableColumn("row", "csv", "A line of a sheet: a price, or a currency's rate, as it was received."),)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ FETCHES = (
         "Lines and usage that are not billed yet, per currency, from Microsoft Graph; each load replaces the last.",
         frozenset({"graph", "json"}),
         _ROWS,
+    ),
+    Fetch(
+        "prices",
+        "Exchange rates of the documents' months and of this one, and this month's price sheets of the main markets.",
+        frozenset({"partnercenter", "csv"}),
+        _PRICES,
     ),
 )
 

@@ -6,11 +6,19 @@ import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import Materialised, results, row_counts, table_spec
 from csp_pipeline.quality.identities import IDENTITIES
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.warehouse import writing
 
 TABLES = ("meta.runs", "meta.periods", "meta.tables", "meta.columns")
 AUDITED = tuple(identity.table for identity in IDENTITIES)
-LAST_TABLES = ("billing.invoices", "cost.invoice_proof", "cost.partner_earned_credit", "reconciliation.sync_health")
+LAST_TABLES = (
+    "billing.invoices",
+    "cost.invoice_proof",
+    "cost.partner_earned_credit",
+    "cost.credit_comparison",
+    "reconciliation.sync_health",
+    *OVERVIEW_TABLES,
+)
 
 
 def build(pool: str | None) -> list[dg.AssetsDefinition]:

@@ -4,7 +4,7 @@ WITH files AS (
         upper(invoice_number) AS invoice_number,
         sum(total_staged) AS total
     FROM meta.file_invoices
-    WHERE kind = 'reconciliation' AND is_current
+    WHERE is_current AND kind NOT IN ('invoice_headers', 'daily_usage', 'legacy_daily_usage')
     GROUP BY ALL
 ),
 
@@ -13,6 +13,7 @@ lines AS (
         upper(invoice_number) AS invoice_number,
         sum(total_amount) AS total
     FROM cost.invoice_lines
+    WHERE NOT is_estimate
     GROUP BY ALL
 )
 

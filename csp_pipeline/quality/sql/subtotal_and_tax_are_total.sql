@@ -5,6 +5,24 @@ WITH staged AS (
         source_row
     FROM staged_reconciliation
     WHERE subtotal + tax_total = total
+    UNION ALL
+    SELECT
+        file_sha256,
+        source_row
+    FROM staged_legacy_licence
+    WHERE subtotal + tax = total_for_customer
+    UNION ALL
+    SELECT
+        file_sha256,
+        source_row
+    FROM staged_legacy_usage
+    WHERE pretax_charges + tax_amount = post_tax_total
+    UNION ALL
+    SELECT
+        file_sha256,
+        source_row
+    FROM staged_distributor_invoice
+    WHERE extended_price + tax_amount = total_amount
 )
 
 SELECT

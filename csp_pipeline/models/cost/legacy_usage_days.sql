@@ -1,0 +1,44 @@
+-- What was consumed of legacy Azure each day, without money. The portal's file and the API both tell it: of a document whose
+-- file holds days, the file's days count, else those of the API.
+WITH documents AS (
+    SELECT invoice_number
+    FROM cost.invoices
+    WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
+),
+
+told AS (
+    SELECT
+        *,
+        TRUE AS is_of_file
+    FROM staged_legacy_usage
+    WHERE line_item_type = 'usage_line_items'
+    UNION ALL BY NAME
+    SELECT
+        *,
+        FALSE AS is_of_file
+    FROM staged_legacy_daily_usage
+)
+
+SELECT
+    told.usage_date AS usage_on,
+    $billing_month AS billing_month,
+    documents.invoice_number,
+    told.customer_id,
+    told.customer_name,
+    told.domain_name AS customer_domain_name,
+    told.subscription_id,
+    told.resource_guid AS meter_id,
+    coalesce(nullif(told.service_name, ''), told.metered_service) AS meter_category,
+    coalesce(nullif(told.service_type, ''), told.metered_service_type) AS meter_sub_category,
+    told.resource_name AS meter_name,
+    coalesce(nullif(told.region, ''), told.metered_region) AS meter_region,
+    told.consumed_quantity AS quantity,
+    told.unit AS unit_type,
+    told.project,
+    told.reseller_mpn_id,
+    $currency AS currency,
+    told.source_file,
+    told.source_row
+FROM told
+INNER JOIN documents ON upper(documents.invoice_number) = upper(told.invoice_number)
+QUALIFY told.is_of_file OR NOT bool_or(told.is_of_file) OVER (PARTITION BY documents.invoice_number)

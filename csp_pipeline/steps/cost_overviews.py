@@ -1,0 +1,43 @@
+"""Tables over all months of cost: what an open month will come to, what is accrued, owed and was restated, and prices.
+
+What belongs here: their order and what they need beside the warehouse. They are small, rest on the partitions of
+`steps/cost.py` and on the reconciliation, and are made whole; what a row is stands in `models/cost/*.sql`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.storage.warehouse import replace_rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from csp_pipeline.settings import Settings
+
+OVERVIEW_TABLES = (
+    "cost.payables",
+    "cost.forecast",
+    "cost.credit_accruals",
+    "cost.restatements",
+    "cost.price_sheet_prices",
+    "cost.provider_exchange_rates",
+    "cost.price_comparison",
+)
+"""The tables over all months, in the order in which they are filled."""
+
+
+def build_cost_overviews(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+    """Fill every table of `OVERVIEW_TABLES`.
+
+    Args:
+        con: a writing connection on which the staged views exist, unfiltered, after cost and reconciliation.
+        settings: how many months later the earned credit is received.
+
+    Returns:
+        The number of rows by `schema.table`.
+    """
+    parameters = {"pec_credit_lag_months": settings.pec_credit_lag_months}
+    tables = [load_catalogue()[key] for key in OVERVIEW_TABLES]
+    return {table.key: replace_rows(con, table, table.select() or "", parameters=parameters) for table in tables}

@@ -1,0 +1,178 @@
+"""D documents from their files to cost: which document a file belongs to, its lines, its proof, and its versions."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from csp_pipeline.quality import identities
+from csp_pipeline_tests.product import rows_of, warehouse_of
+from csp_pipeline_tests.steps.inbox_case import InboxCase, recon, usage
+from csp_pipeline_tests.steps.legacy_case import AZURE, LICENCE, OFFER, TENANT, header, licence_file, usage_file
+
+LINES = "SELECT * FROM cost.invoice_lines ORDER BY subtotal_amount DESC"
+PROOF = "SELECT * FROM cost.invoice_proof ORDER BY invoice_number"
+
+
+def terms(folder: Path, *contract_lines: str) -> None:
+    """One account of the tenant in USD."""
+    commercial = folder / "commercial"
+    commercial.mkdir(parents=True, exist_ok=True)
+    (commercial / "accounts.csv").write_text("account_id,name,currency\nA1,Contoso,USD\n", "utf-8")
+    (commercial / "account_tenants.csv").write_text(f"account_id,customer_id\nA1,{TENANT}\n", "utf-8")
+    columns = "contract_line_id,account_id,subscription_id,entitlement_id,pricing_model,unit_price,markup_percent,"
+    rows = "\n".join(f"{line},USD,2026-08-01" for line in contract_lines)
+    (commercial / "contract_lines.csv").write_text(f"{columns}currency,starts_on\n{rows}\n", "utf-8")
+
+
+def put(folder: Path, **files: str) -> Path:
+    """Files in the inbox of a home (`__` stands for the dot in a name)."""
+    case = InboxCase.at(folder)
+    for name, content in files.items():
+        case.put(name.replace("__", "."), content)
+    return folder
+
+
+def test_licences_and_usage_of_one_document_are_proven_to_its_header(tmp_path: Path) -> None:
+    terms(tmp_path)
+    put(tmp_path, l__csv=licence_file({}), u__csv=usage_file({}), i__json=header("D0300001", "4283.69"))
+    with warehouse_of(tmp_path) as con:
+        seats, azure = rows_of(con, LINES)
+        (proof,) = rows_of(con, PROOF)
+        days = con.execute("SELECT count(*), sum(quantity) FROM cost.legacy_usage_days").fetchone()
+        identities.read_footers(con, tmp_path / "staging")
+        identities.require_all(con)
+    assert (seats["invoice_number"], seats["subscription_id"], seats["product_id"]) == ("D0300001", LICENCE, OFFER)
+    assert (seats["product_family"], seats["charge_type"], seats["reseller_mpn_id"]) == ("licence", "Cycle fee", "-1")
+    assert (seats["margin_amount"], seats["margin_percent"]) == (Decimal("1404.68"), Decimal("25.0001"))
+    assert (seats["pec_percent"], seats["fx_rate"], seats["is_in_daily_usage"]) == (0, 1, False)
+    assert (azure["product_family"], azure["customer_id"], azure["subscription_id"]) == ("azure_legacy", TENANT, AZURE)
+    assert (azure["subtotal_amount"], azure["tax_amount"]) == (Decimal("63.33"), Decimal("6.34"))
+    assert days == (30, Decimal(720))
+    assert (proof["proof_state"], proof["unexplained_amount"]) == ("proven", 0)
+    assert (proof["daily_usage_amount"], proof["not_in_daily_usage_amount"]) == (0, Decimal("4277.35"))
+
+
+@pytest.mark.parametrize(
+    ("licences", "charges", "gap"),
+    [
+        ({"Amount": "5618.71"}, {}, "0.01"),
+        ({}, {"ListPrice": "0.086"}, "0.74"),
+    ],
+    ids=["amount - discount is not the subtotal", "price x quantity is not the charge"],
+)
+def test_a_line_that_contradicts_its_own_figures_is_found(
+    tmp_path: Path, licences: dict[str, str], charges: dict[str, str], gap: str
+) -> None:
+    terms(tmp_path)
+    files = {"l__csv": licence_file({}, licences), "u__csv": usage_file({}, charges)}
+    put(tmp_path, **files, i__json=header("D0300001", "8567.38"))
+    with warehouse_of(tmp_path) as con:
+        (proof,) = rows_of(con, PROOF)
+        (found,) = rows_of(con, "SELECT * FROM cost.unexplained_rows")
+    assert (proof["proof_state"], proof["unexplained_amount"]) == ("unproven", Decimal(gap))
+    assert (abs(found["amount"]), found["reason"]) == (Decimal(gap), "line_contradicts_its_own_figures")
+
+
+def test_a_charge_cut_instead_of_rounded_is_bounded(tmp_path: Path) -> None:
+    terms(tmp_path)
+    cut = {"PretaxCharges": "63.32", "PostTaxTotal": "69.66"}
+    put(tmp_path, u__csv=usage_file(cut), i__json=header("D0300001", "69.66"))
+    with warehouse_of(tmp_path) as con:
+        (proof,) = rows_of(con, PROOF)
+    assert (proof["proof_state"], proof["bounded_amount"]) == ("bounded", Decimal("-0.01"))
+
+
+def test_a_licence_file_without_header_is_a_document_of_its_own_until_the_header_is_there(tmp_path: Path) -> None:
+    case = InboxCase.at(tmp_path)
+    case.ingest(l__csv=licence_file({}))
+    (row,) = case.query("SELECT invoice_number, message FROM meta.file_invoices JOIN meta.files USING (file_sha256)")
+    assert row[0] == "LICENCE-USD-2026-08"
+    assert "a document of their own, LICENCE-USD-2026-08, until the header is there" in str(row[1])
+    case.ingest(i__json=header("D0300009", "4214.02"))
+    numbers = "SELECT DISTINCT invoice_number FROM staged_legacy_licence"
+    assert case.query(numbers) == [("D0300009",)]
+
+
+def test_of_two_headers_of_a_month_the_one_with_the_total_is_meant(tmp_path: Path) -> None:
+    case = InboxCase.at(tmp_path)
+    case.ingest(
+        l__csv=licence_file({}), a__json=header("D0300001", "10.00"), b__json=header("D0300002", "4214.02"),
+        g__json=header("G0300002", "4214.02"), e__json=header("D0300003", "4214.02", currencyCode="EUR"),
+    )  # fmt: skip
+    assert case.query("SELECT invoice_number FROM meta.file_invoices WHERE kind = 'legacy_licence'") == [("D0300002",)]
+
+
+def test_a_later_licence_file_replaces_the_earlier_one(tmp_path: Path) -> None:
+    case = InboxCase.at(tmp_path)
+    case.ingest(i__json=header("D0300001", "4214.02"), l__csv=licence_file({"Subtotal": "1", "TotalForCustomer": "1"}))
+    case.ingest(l2__csv=licence_file({}))
+    assert case.query("SELECT subtotal FROM staged_legacy_licence") == [(Decimal("4214.02"),)]
+
+
+@given(st.permutations(("h", "l", "u")), st.booleans())
+def test_the_order_in_which_files_arrive_changes_nothing(order: tuple[str, ...], at_once: bool) -> None:  # noqa: FBT001
+    files = {"h": header("D0300001", "4283.69"), "l": licence_file({}), "u": usage_file({}, days=3)}
+    with TemporaryDirectory() as folder:
+        case = InboxCase.at(Path(folder))
+        for name in order:
+            case.put(f"{name}.txt", files[name])
+            if not at_once:
+                case.ingest()
+        case.ingest()
+        rows = "SELECT kind, invoice_number, lines_month, total_staged FROM meta.file_invoices WHERE is_current"
+        assert sorted(case.query(rows)) == [
+            ("invoice_headers", "D0300001", "2026-08", 0),
+            ("legacy_licence", "D0300001", "2026-08", Decimal("4214.02")),
+            ("legacy_usage", "D0300001", "2026-08", Decimal("69.67")),
+        ]
+
+
+def test_rows_put_aside_make_the_document_incomplete(tmp_path: Path) -> None:
+    terms(tmp_path)
+    put(tmp_path, l__csv=licence_file({}, {"Subtotal": "much"}), i__json=header("D0300001", "8428.04"))
+    with warehouse_of(tmp_path) as con:
+        (proof,) = rows_of(con, PROOF)
+        identities.read_footers(con, tmp_path / "staging")
+        identities.require_all(con)
+    assert proof["proof_state"] == "incomplete"
+
+
+def test_days_of_the_api_count_once_beside_those_of_the_file(tmp_path: Path) -> None:
+    terms(tmp_path)
+    day = {"invoiceLineItemType": "usage_line_items", "invoiceNumber": "D0300001", "subscriptionId": AZURE}
+    day |= {"resourceGuid": "505db374", "consumedQuantity": 24, "usageDate": "2026-08-02T00:00:00", "currency": "USD"}
+    put(tmp_path, u__csv=usage_file({}, days=2), d__json=json.dumps({"items": [day]}))
+    with warehouse_of(tmp_path) as con:
+        found = con.execute("SELECT usage_on, quantity, source_file FROM cost.legacy_usage_days").fetchall()
+        totals = con.execute("SELECT sum(subtotal_amount) FROM cost.invoice_lines").fetchone()
+    assert [row[2] for row in found] == ["u.csv"]
+    assert totals == (Decimal("63.33"),)
+
+
+def test_the_move_to_the_azure_plan_leaves_no_gap_in_what_the_customer_pays_for(tmp_path: Path) -> None:
+    """August is legacy, October is the Azure plan of the same Azure subscription; the contract line knows its id."""
+    terms(tmp_path, f"L1,A1,{AZURE},,cost_plus,,10", "L2,A1,,,cost_plus,,0")
+    plan = {
+        "CustomerId": TENANT, "SubscriptionId": "plan-1", "ProductId": "DZH318Z0BPS6", "ProductName": "Azure plan",
+        "Currency": "USD", "Subtotal": "63.33", "Total": "63.33", "PricingCurrency": "USD",
+    }  # fmt: skip
+    consumed = {
+        "CustomerId": TENANT, "SubscriptionId": "plan-1", "EntitlementId": AZURE, "BillingPreTaxTotal": "63.33",
+        "PricingPreTaxTotal": "63.33", "BillingCurrency": "USD",
+    }  # fmt: skip
+    put(tmp_path, u__csv=usage_file({"CustomerId": TENANT}), r__csv=recon(plan), d__csv=usage(consumed))
+    with warehouse_of(tmp_path) as con:
+        taken = con.execute(
+            "SELECT contract_line_id, sum(subtotal_amount) FROM billing.cost_matches "
+            "JOIN cost.invoice_lines USING (line_id) GROUP BY ALL"
+        ).fetchall()
+        base = con.execute("SELECT sum(base_amount) FROM billing.cost_bases").fetchone()
+    assert taken == [("L1", Decimal("126.66"))]
+    assert base == (Decimal("126.66"),)
