@@ -27,21 +27,22 @@ TRUTHS = {
     "every table has the rows that its dictionary counts": None,
     "cost recognised is the subtotal of the lines": """
         SELECT (SELECT sum(cost_original_amount) FROM reconciliation.revenue_vs_cost)
-            IS NOT DISTINCT FROM (SELECT sum(subtotal_amount) FROM cost.invoice_lines)""",
+            IS NOT DISTINCT FROM (SELECT sum(subtotal_amount) FROM cost.invoice_lines WHERE NOT is_estimate)""",
     "revenue recognised is what was charged": """
         SELECT (SELECT sum(revenue_amount) FROM reconciliation.revenue_vs_cost)
             IS NOT DISTINCT FROM (SELECT sum(net_amount) FROM billing.invoice_lines)""",
     "Azure plan lines are carried down whole": """
-        SELECT (SELECT sum(billed_amount) FROM cost.azure_plan_costs) IS NOT DISTINCT FROM
-            (SELECT sum(subtotal_amount) FROM cost.invoice_lines WHERE product_family = 'azure_plan')""",
+        SELECT (SELECT sum(billed_amount) FROM cost.azure_plan_costs WHERE NOT is_estimate) IS NOT DISTINCT FROM
+            (SELECT sum(subtotal_amount) FROM cost.invoice_lines
+            WHERE product_family = 'azure_plan' AND NOT is_estimate)""",
     "parts sum to their difference": """
         SELECT (SELECT sum(amount) FROM reconciliation.differences)
             IS NOT DISTINCT FROM (SELECT sum(difference_amount) FROM reconciliation.revenue_vs_cost)""",
     "lines are those of the files": """
-        SELECT (SELECT sum(total_amount) FROM cost.invoice_lines) IS NOT DISTINCT FROM
+        SELECT (SELECT sum(total_amount) FROM cost.invoice_lines WHERE NOT is_estimate) IS NOT DISTINCT FROM
             (SELECT sum(total_staged) FROM meta.file_invoices WHERE kind = 'reconciliation' AND is_current)""",
     "usage rows are those of the files": """
-        SELECT (SELECT count(*) FROM cost.daily_usage) =
+        SELECT (SELECT count(*) FROM cost.daily_usage WHERE NOT is_estimate) =
             (SELECT sum(rows_staged) FROM meta.file_invoices WHERE kind = 'daily_usage' AND is_current)""",
     "rows are staged or quarantined": "SELECT bool_and(rows_total = rows_staged + rows_quarantined) FROM meta.files "
     "WHERE status = 'staged'",
