@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from csp_pipeline.errors import InputFileError
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from csp_pipeline.formats.columns import WireFormat
     from csp_pipeline.formats.json_documents import Placed
 
-CHUNK_BYTES = 24 << 20
+CHUNK_BYTES = 36 << 20
 _LONGEST_LINE = 64 << 20
-_SAMPLE_LINES = 1000
+_SAMPLE_LINES = 500
 _SAMPLE_BYTES = 2 << 20
 _RECORDS = 5_000
 _VALUE_SHOWN = 500
@@ -214,7 +215,7 @@ def _buffer(spare: deque[memoryview], size: int) -> memoryview:
         buffer = spare.pop()
         if len(buffer) >= size:
             return buffer
-    return memoryview(bytearray(-(-size // _ROUND) * _ROUND))
+    return np.empty(-(-size // _ROUND) * _ROUND, np.uint8).data
 
 
 def _end_of_lines(view: memoryview) -> int:

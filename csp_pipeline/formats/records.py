@@ -26,13 +26,16 @@ class NumberText(str):
     __slots__ = ()
 
 
+_DECODER = json.JSONDecoder(parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText)
+
+
 def loads(text: str) -> object:
     """Parse JSON, keeping every number as its own text.
 
     Raises:
         json.JSONDecodeError: when the text is not JSON.
     """
-    return json.loads(text, parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText)
+    return _DECODER.decode(text)
 
 
 def as_text(value: object) -> str | None:

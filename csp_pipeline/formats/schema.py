@@ -28,6 +28,11 @@ POLARS_TYPES = {
 }
 
 
+def import_models() -> None:
+    """Import what the checks need, which takes a part of a second, so that it is there when they do."""
+    import pandera.polars  # noqa: F401, PLC0415  (imported for its effect)
+
+
 @cache
 def model_of(kind: str) -> pandera.polars.DataFrameSchema:
     """The pandera model of a kind: types of every figure, date and required column; required ones are never NULL."""

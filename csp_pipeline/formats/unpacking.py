@@ -13,6 +13,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import numpy as np
+
 from csp_pipeline.errors import InputFileError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _BINARY = {
 }
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SNIFFED = 65536
+_PIECE = 1 << 18
 _SNIFFED_LINE = 4096
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
@@ -76,8 +79,8 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
     with path.open("rb") as file, in_words():
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
-        stream: BinaryIO = _gunzipped(file) if packed else file
-        buffered = io.BufferedReader(cast("io.RawIOBase", stream), buffer_size=_SNIFFED)
+        stream = _Gunzipped(file) if packed else cast("io.RawIOBase", file)
+        buffered = io.BufferedReader(stream, buffer_size=_SNIFFED)
         start = buffered.peek(_SNIFFED)
         if not start.strip(codecs.BOM_UTF8 + b" \t\r\n"):
             raise InputFileError("expected rows, found an empty file; export it again")
@@ -112,10 +115,22 @@ def in_words() -> Iterator[None]:
         raise InputFileError(f"the gzip file is damaged ({reason}); fetch it again") from reason
 
 
-def _gunzipped(file: BinaryIO) -> BinaryIO:
-    from isal import igzip  # noqa: PLC0415  (only packed files need it)
+class _Gunzipped(io.RawIOBase):
+    """A stream of gzip, unpacked in pieces that stay in the processor's cache and copied while other threads run."""
 
-    return cast("BinaryIO", igzip.GzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+    def __init__(self, file: BinaryIO) -> None:
+        from isal import igzip  # noqa: PLC0415  (only packed files need it)
+
+        self._stream = cast("BinaryIO", igzip.GzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = np.frombuffer(cast("bytearray", buffer), np.uint8)
+        piece = self._stream.read(min(len(view), _PIECE))
+        np.copyto(view[: len(piece)], np.frombuffer(piece, np.uint8))
+        return len(piece)
 
 
 def _refuse_binary(start: bytes) -> None:

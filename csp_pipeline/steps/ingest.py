@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,17 @@ from csp_pipeline.storage.arrivals import forget_arrivals, is_repeated, read_arr
 from csp_pipeline.storage.durable import remove_unfinished
 from csp_pipeline.storage.file_catalogue import create_staged_views, load_file_catalogue
 from csp_pipeline.storage.landing import LandedFile, ListedDelivery, file_path, is_document, read_scans, write_scan
-from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest
+from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest, workers
 from csp_pipeline.storage.warehouse import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from csp_pipeline.storage.arrivals import Arrival
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import Scan, Status
 
+_FILES_AT_ONCE = 2
 _TOLD_BY_CONTENT = ("kind", "rows_total", "rows_quarantined", "invoices", "open_months")
 __all__ = ["IngestReport", "IngestedFile", "create_staged_views", "land_and_stage", "load_file_catalogue", "restage"]
 
@@ -240,29 +242,41 @@ def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[s
     """Stage the files of one scan; they are parts of one version, so an invoice has one currency across them."""
     earlier = {_likeness(sidecar): sha256 for sha256, sidecar in read_sidecars(home).items()}
     new = [one for one in landed if one.first is None]
-    for one in new:
-        if not one.is_settled:
-            _stage_one(home, one, {})
+    with workers() as pool:
+        for one in _side_by_side(home, new, pool):
             _discard_repeated(home, one, earlier)
-        on_progress(_sentence(one.told()))
-    for one in landed:
-        if one.first is not None:
-            one.follow(one.first)
-    expected = _expected_currencies(one.sidecar for one in landed)
-    for one in new:
-        mixed = {invoice: currency for (kind, invoice), currency in expected.items() if kind == one.file.kind}
-        if any(_has_other(one.sidecar, invoice, currency) for invoice, currency in mixed.items()):
-            _stage_one(home, one, mixed)
             on_progress(_sentence(one.told()))
+        for one in landed:
+            if one.first is not None:
+                one.follow(one.first)
+        expected = _expected_currencies(one.sidecar for one in landed)
+        for one in new:
+            mixed = {invoice: currency for (kind, invoice), currency in expected.items() if kind == one.file.kind}
+            if any(_has_other(one.sidecar, invoice, currency) for invoice, currency in mixed.items()):
+                _stage_one(home, one, pool, mixed)
+                on_progress(_sentence(one.told()))
     return list(landed)
 
 
-def _stage_one(home: Home, one: _Settled, currencies: Mapping[str, str]) -> None:
+def _side_by_side(home: Home, new: Sequence[_Settled], pool: ThreadPoolExecutor) -> Iterator[_Settled]:
+    """Stage what is not settled yet and give all back in order: one file is opened while another one is written."""
+    with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="file") as files:
+        begun = [None if one.is_settled else files.submit(_stage_one, home, one, pool, {}) for one in new]
+        try:
+            for one, future in zip(new, begun, strict=True):
+                if future is not None:
+                    future.result()
+                yield one
+        finally:
+            files.shutdown(cancel_futures=True)
+
+
+def _stage_one(home: Home, one: _Settled, pool: ThreadPoolExecutor, currencies: Mapping[str, str]) -> None:
     if one.file.origin is not None and is_document(home, one.file.sha256):
         one.settle("kept", "")
         return
     try:
-        one.sidecar = stage(home, one.file, currencies)
+        one.sidecar = stage(home, one.file, pool, currencies)
     except UnrecognisedFileError as reason:
         one.settle("unrecognised", str(reason))
     except InputFileError as refusal:

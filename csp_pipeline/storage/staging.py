@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter, deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -28,7 +28,7 @@ from csp_pipeline.formats.distributor_rows import is_workbook, open_workbook
 from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.opening import open_rows
 from csp_pipeline.formats.recognition import UnrecognisedFileError
-from csp_pipeline.formats.schema import check, model_of
+from csp_pipeline.formats.schema import check, import_models
 from csp_pipeline.formats.unpacking import in_words, open_text
 from csp_pipeline.storage import quarantine
 from csp_pipeline.storage.durable import durable, write_text
@@ -107,12 +107,22 @@ def read_sidecars(home: Home) -> dict[str, dict[str, object]]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in found}
 
 
-def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = None) -> dict[str, object]:
+def workers() -> ThreadPoolExecutor:
+    """The threads that type batches, for all files that are staged at once; what checks need is imported meanwhile."""
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="staging")
+    pool.submit(import_models)
+    return pool
+
+
+def stage(
+    home: Home, file: LandedFile, pool: ThreadPoolExecutor, currencies: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Read a landed file into staging.
 
     Args:
         home: the folders.
         file: the file; its bytes are in landing.
+        pool: threads that type its batches, from `workers`.
         currencies: the currency of an invoice, for invoices found in more than one; other rows are put aside.
 
     Returns:
@@ -125,7 +135,7 @@ def stage(home: Home, file: LandedFile, currencies: Mapping[str, str] | None = N
     with _opened(home, file) as rows:
         tally = _Tally()
         works = (_Preparing(rows, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches()))
-        prepared = _in_order(works)
+        prepared = _in_order(works, pool)
         first = next(prepared, None)
         wire_format = rows.wire_format
         batches = chain([first] if first else [], prepared)
@@ -212,27 +222,25 @@ class _Preparing:
         return _Prepared(sound, rejects, batch.rows, batch.noticed, sums)
 
 
-def _in_order(works: Iterator[_Preparing]) -> Generator[_Prepared]:
-    """Do the works on a few threads, a few ahead, and give the results in order; the model is imported meanwhile.
+def _in_order(works: Iterator[_Preparing], pool: ThreadPoolExecutor) -> Generator[_Prepared]:
+    """Do the works on the threads of a pool, a few ahead, and give the results in order.
 
     The second is begun when the first is done, which tells whether the file is of an open month; it is read meanwhile.
     """
     waiting: deque[Future[_Prepared]] = deque()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
-        try:
-            for place, work in enumerate(works):
-                if place == 0:
-                    pool.submit(model_of, work.rows.wire_format.kind)
-                if place == 1:
-                    waiting[0].result()
-                waiting.append(pool.submit(work))
-                if len(waiting) > WORKERS:
-                    yield waiting.popleft().result()
-            while waiting:
+    try:
+        for place, work in enumerate(works):
+            if place == 1:
+                wait(waiting)
+            waiting.append(pool.submit(work))
+            if len(waiting) > WORKERS:
                 yield waiting.popleft().result()
-        finally:
-            for left in waiting:
-                left.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for left in waiting:
+            left.cancel()
+        wait(waiting)
 
 
 def _writer(path: Path, wire_format: WireFormat) -> pq.ParquetWriter:
