@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from csp_pipeline.formats.json_runs import Lines
 
 _BLOCK_BYTES = 2 << 20
+_SEARCHED_BYTES = 1 << 16
 _WHOLE = pa.decimal128(38, 0)
 _DECIMAL = ARROW_TYPES["decimal"]
 _NARROW = pa.decimal256(38, 18)
@@ -184,5 +185,5 @@ class _Part:
 
 def _longest_line(chunk: memoryview) -> int:
     """At least the length of the longest line when lines are long, else nothing: a block must hold one line."""
-    first = bytes(chunk[:_BLOCK_BYTES]).find(b"\n")
-    return len(chunk) + 1 if first < 0 or first > _BLOCK_BYTES // 2 else 0
+    pieces = (chunk[begin : begin + _SEARCHED_BYTES] for begin in range(0, _BLOCK_BYTES // 2, _SEARCHED_BYTES))
+    return 0 if any(b"\n" in bytes(piece) for piece in pieces) else len(chunk) + 1

@@ -8,16 +8,15 @@ used.
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.answers import begins_answers, kind_of, read_answers, records_of
+from csp_pipeline.formats.buffers import Buffers
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
 from csp_pipeline.formats.columns import normalised
 from csp_pipeline.formats.json_arrow import LineShape
@@ -42,7 +41,6 @@ _VALUE_SHOWN = 500
 _KEYS_SHOWN = 6
 _ON_EVERY_RESOURCE = ("attributes", "links")
 _SEARCHED = 1 << 16
-_ROUND = 1 << 20
 
 
 @dataclass(slots=True)
@@ -70,11 +68,12 @@ class JsonRows:
         return self.source
 
 
-def open_json(stream: BinaryIO) -> JsonRows:
+def open_json(stream: BinaryIO, buffers: Buffers | None = None) -> JsonRows:
     """Recognise the kind from the first records.
 
     Args:
         stream: UTF-8 text at its start.
+        buffers: memory that other files have used.
 
     Raises:
         InputFileError: when it is no JSON, holds no rows, or rows of no known kind.
@@ -91,7 +90,7 @@ def open_json(stream: BinaryIO) -> JsonRows:
         return _open_documents(stream, first)
     if not isinstance(record, dict) or next(iter(records(record)), (None,))[0] is not record:
         return _open_documents(stream, first)
-    return _open_lines(stream, first)
+    return _open_lines(stream, first, Buffers() if buffers is None else buffers)
 
 
 def _skip_blank(stream: BinaryIO) -> bytes:
@@ -147,9 +146,8 @@ def _recognised(sample: Iterable[Mapping[str, object]]) -> WireFormat:
     return recognise(keys)
 
 
-def _open_lines(stream: BinaryIO, first: bytes) -> JsonRows:
-    spare: deque[memoryview] = deque()
-    chunks = _chunks(stream, first, spare)
+def _open_lines(stream: BinaryIO, first: bytes, buffers: Buffers) -> JsonRows:
+    chunks = _chunks(stream, first, buffers)
     start = next(chunks)
     sample = [
         record
@@ -160,9 +158,9 @@ def _open_lines(stream: BinaryIO, first: bytes) -> JsonRows:
     shape = None if rows.wire_format.flatten else LineShape(rows.wire_format, sample)
 
     def batches() -> Iterator[Callable[[], TypedBatch]]:
-        yield _Lines(rows, shape, start, spare)
+        yield _Lines(rows, shape, start, buffers)
         for chunk in chunks:
-            yield _Lines(rows, shape, chunk, spare)
+            yield _Lines(rows, shape, chunk, buffers)
 
     rows.source = batches()
     return rows
@@ -175,14 +173,11 @@ def _tried(line: bytes) -> object:
         return None
 
 
-def _chunks(stream: BinaryIO, start: bytes, spare: deque[memoryview]) -> Iterator[_Chunk]:
-    """The stream in pieces that end with a line, filled without copies.
-
-    Buffers that are not needed any more come back in `spare`: fresh memory takes longer to get than to fill.
-    """
+def _chunks(stream: BinaryIO, start: bytes, buffers: Buffers) -> Iterator[_Chunk]:
+    """The stream in pieces that end with a line, filled without copies."""
     left = start
     while True:
-        buffer = _buffer(spare, len(left) + CHUNK_BYTES)
+        buffer = buffers.take(len(left) + CHUNK_BYTES)
         view = buffer[: len(left) + CHUNK_BYTES]
         view[: len(left)] = left
         filled = _fill(stream, view, len(left))
@@ -209,15 +204,6 @@ class _Chunk:
         return self.buffer[: self.size]
 
 
-def _buffer(spare: deque[memoryview], size: int) -> memoryview:
-    """A buffer of at least a size, used or new."""
-    while spare:
-        buffer = spare.pop()
-        if len(buffer) >= size:
-            return buffer
-    return np.empty(-(-size // _ROUND) * _ROUND, np.uint8).data
-
-
 def _end_of_lines(view: memoryview) -> int:
     """Where the last whole line ends."""
     for end in range(len(view), 0, -_SEARCHED):
@@ -242,11 +228,11 @@ class _Lines:
     rows: JsonRows
     shape: LineShape | None
     chunk: _Chunk
-    spare: deque[memoryview]
+    buffers: Buffers
 
     def __call__(self) -> TypedBatch:
         batch = self._typed()
-        self.spare.append(self.chunk.buffer)
+        self.buffers.give(self.chunk.buffer)
         return batch
 
     def _typed(self) -> TypedBatch:

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Sequence
 
+    from csp_pipeline.formats.buffers import Buffers
     from csp_pipeline.formats.distributor import InvoiceMapping
 
 Rows: TypeAlias = CsvRows | JsonRows | TextRows
 _JSON_STARTS = (b"{", b"[")
 
 
-def open_rows(stream: BinaryIO, mappings: Sequence[InvoiceMapping] = ()) -> Rows:
+def open_rows(stream: BinaryIO, mappings: Sequence[InvoiceMapping] = (), buffers: Buffers | None = None) -> Rows:
     """Recognise the form and the kind of a file.
 
     Args:
         stream: UTF-8 text at its start, buffered.
         mappings: the layouts of distributors; the kinds of the provider come before them.
+        buffers: memory that other files have used.
 
     Returns:
         The rows, as batches still to be typed.
@@ -36,7 +38,7 @@ def open_rows(stream: BinaryIO, mappings: Sequence[InvoiceMapping] = ()) -> Rows
     buffered: io.BufferedReader = stream  # type: ignore[assignment]
     start = buffered.peek(1)
     if start.lstrip()[:1] in _JSON_STARTS:
-        return open_json(stream)
+        return open_json(stream, buffers)
     if begins_sections(start):
         return open_sections(stream)
     distributed = open_delimited(stream, start, mappings) if mappings else None

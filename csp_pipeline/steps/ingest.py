@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.arrivals import Arrival
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import Scan, Status
+    from csp_pipeline.storage.staging import Workers
 
 _FILES_AT_ONCE = 2
 _TOLD_BY_CONTENT = ("kind", "rows_total", "rows_quarantined", "invoices", "open_months")
@@ -242,8 +243,8 @@ def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[s
     """Stage the files of one scan; they are parts of one version, so an invoice has one currency across them."""
     earlier = {_likeness(sidecar): sha256 for sha256, sidecar in read_sidecars(home).items()}
     new = [one for one in landed if one.first is None]
-    with workers() as pool:
-        for one in _side_by_side(home, new, pool):
+    with workers() as shared:
+        for one in _side_by_side(home, new, shared):
             _discard_repeated(home, one, earlier)
             on_progress(_sentence(one.told()))
         for one in landed:
@@ -253,15 +254,15 @@ def _stage_scan(home: Home, landed: Sequence[_Settled], on_progress: Callable[[s
         for one in new:
             mixed = {invoice: currency for (kind, invoice), currency in expected.items() if kind == one.file.kind}
             if any(_has_other(one.sidecar, invoice, currency) for invoice, currency in mixed.items()):
-                _stage_one(home, one, pool, mixed)
+                _stage_one(home, one, shared, mixed)
                 on_progress(_sentence(one.told()))
     return list(landed)
 
 
-def _side_by_side(home: Home, new: Sequence[_Settled], pool: ThreadPoolExecutor) -> Iterator[_Settled]:
+def _side_by_side(home: Home, new: Sequence[_Settled], shared: Workers) -> Iterator[_Settled]:
     """Stage what is not settled yet and give all back in order: one file is opened while another one is written."""
     with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="file") as files:
-        begun = [None if one.is_settled else files.submit(_stage_one, home, one, pool, {}) for one in new]
+        begun = [None if one.is_settled else files.submit(_stage_one, home, one, shared, {}) for one in new]
         try:
             for one, future in zip(new, begun, strict=True):
                 if future is not None:
@@ -271,12 +272,12 @@ def _side_by_side(home: Home, new: Sequence[_Settled], pool: ThreadPoolExecutor)
             files.shutdown(cancel_futures=True)
 
 
-def _stage_one(home: Home, one: _Settled, pool: ThreadPoolExecutor, currencies: Mapping[str, str]) -> None:
+def _stage_one(home: Home, one: _Settled, shared: Workers, currencies: Mapping[str, str]) -> None:
     if one.file.origin is not None and is_document(home, one.file.sha256):
         one.settle("kept", "")
         return
     try:
-        one.sidecar = stage(home, one.file, pool, currencies)
+        one.sidecar = stage(home, one.file, shared, currencies)
     except UnrecognisedFileError as reason:
         one.settle("unrecognised", str(reason))
     except InputFileError as refusal:

@@ -6,6 +6,7 @@ What a value means belongs to `formats`; which file is current to `file_catalogu
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import shutil
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from csp_pipeline.errors import InputFileError
+from csp_pipeline.formats.buffers import Buffers
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, schema_of
 from csp_pipeline.formats.distributor import read_mappings
 from csp_pipeline.formats.distributor_rows import is_workbook, open_workbook
@@ -107,22 +109,41 @@ def read_sidecars(home: Home) -> dict[str, dict[str, object]]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in found}
 
 
-def workers() -> ThreadPoolExecutor:
-    """The threads that type batches, for all files that are staged at once; what checks need is imported meanwhile."""
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="staging")
-    pool.submit(import_models)
-    return pool
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What the files that are staged at once share: the threads that type batches, and memory."""
+
+    pool: ThreadPoolExecutor
+    buffers: Buffers
+
+
+@contextmanager
+def workers() -> Iterator[Workers]:
+    """The workers of one scan; what checks need is imported meanwhile.
+
+    Batches hold no cycles, and looking for them after each import and each sample is a twentieth of the whole time: it
+    waits until the files are staged.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
+            pool.submit(import_models)
+            yield Workers(pool, Buffers())
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def stage(
-    home: Home, file: LandedFile, pool: ThreadPoolExecutor, currencies: Mapping[str, str] | None = None
+    home: Home, file: LandedFile, shared: Workers, currencies: Mapping[str, str] | None = None
 ) -> dict[str, object]:
     """Read a landed file into staging.
 
     Args:
         home: the folders.
         file: the file; its bytes are in landing.
-        pool: threads that type its batches, from `workers`.
+        shared: threads that type its batches, and memory, from `workers`.
         currencies: the currency of an invoice, for invoices found in more than one; other rows are put aside.
 
     Returns:
@@ -132,10 +153,10 @@ def stage(
         UnrecognisedFileError: when the file is of no kind this version reads.
         InputFileError: when the file is refused whole.
     """
-    with _opened(home, file) as rows:
+    with _opened(home, file, shared.buffers) as rows:
         tally = _Tally()
         works = (_Preparing(rows, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches()))
-        prepared = _in_order(works, pool)
+        prepared = _in_order(works, shared.pool)
         first = next(prepared, None)
         wire_format = rows.wire_format
         batches = chain([first] if first else [], prepared)
@@ -155,7 +176,7 @@ def stage(
 
 
 @contextmanager
-def _opened(home: Home, file: LandedFile) -> Iterator[Rows]:
+def _opened(home: Home, file: LandedFile, buffers: Buffers) -> Iterator[Rows]:
     """The rows of a landed file; the layouts of distributors are read each time, as a user may add one.
 
     Raises:
@@ -169,7 +190,7 @@ def _opened(home: Home, file: LandedFile) -> Iterator[Rows]:
             yield open_workbook(path, mappings)
             return
         with open_text(path) as stream, in_words():
-            yield open_rows(stream, mappings)
+            yield open_rows(stream, mappings, buffers)
     except UnrecognisedFileError as reason:
         told = f"; {'; '.join(problems)}" if problems else ""
         raise UnrecognisedFileError(f"{reason}{told}") from reason
