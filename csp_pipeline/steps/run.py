@@ -121,7 +121,9 @@ def cost_fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
             sum(CAST(hash((f.kind, f.file_sha256, f.is_current, f.rows_staged, f.rows_quarantined)) AS HUGEINT))
         FROM cost.invoices AS i
         LEFT JOIN meta.file_invoices AS f
-            ON upper(f.invoice_number) = upper(i.invoice_number) AND f.kind <> 'invoice_headers'
+            ON
+                upper(f.invoice_number) IN (upper(i.invoice_number), upper(i.reverses_invoice_number))
+                AND f.kind <> 'invoice_headers'
         WHERE i.billing_month IS NOT NULL AND i.currency IS NOT NULL
         GROUP BY ALL
         """

@@ -42,7 +42,7 @@ def create_staged_views(
     """Make the temporary views `staged_<kind>` over the Parquet files that count.
 
     The views of reconciliation and usage hold the rows of the invoices of one month and currency (as `cost.invoices`
-    says) or of all, those of the open kinds the rows of the open months; a month's view reads that month's files only.
+    says), with those that a derived one reverses, or of all, those of the open kinds the rows of the open months; a month's view reads that month's files only.
     `staged_latest_<open kind>` keeps what an open month held last when it is billed, `staged_reconciliation_versions`
     the rows of every version of a document under each version they are part of.
     Snapshots stand under each day they were seen on. A kind without files gives a typed, empty view.
@@ -145,7 +145,9 @@ def _of_named_invoices(
     wanted = f"""
         WHERE EXISTS (
             FROM cost.invoices
-            WHERE upper(invoices.invoice_number) = upper(held.invoice_number) AND {" AND ".join(limits)})"""
+            WHERE
+                upper(held.invoice_number) IN (upper(invoices.invoice_number), upper(invoices.reverses_invoice_number))
+                AND {" AND ".join(limits)})"""
     return f"""
         SELECT staged.* REPLACE (held.invoice_number AS invoice_number)
         FROM (SELECT {_columns(wire_format)} FROM read_parquet({paths})) AS staged
@@ -177,7 +179,7 @@ def _choose(
     parameters: dict[str, object] = {"kind": kind}
     if billing_month is not None or currency is not None:
         wanted = """upper(invoice_number) IN (
-            SELECT upper(invoice_number) FROM cost.invoices
+            SELECT upper(unnest([invoice_number, reverses_invoice_number])) FROM cost.invoices
             WHERE ($month IS NULL OR billing_month = $month) AND ($currency IS NULL OR currency = $currency))"""
         parameters |= {"month": billing_month, "currency": currency}
     found = connection.execute(

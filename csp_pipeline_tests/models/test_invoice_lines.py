@@ -135,7 +135,7 @@ def test_the_header_decides_month_and_total_and_files_stand_in_for_it(partner: S
 
 def test_an_invoice_that_a_void_note_amends_is_voided_and_both_documents_stay(partner: StagedPartner) -> None:
     partner.stage(
-        reconciliation=[seats("10")],
+        reconciliation=[seats("10"), seats("-10", invoice_number="G2", file_sha256="r2")],
         invoice_headers=[header("10"), header("-10", invoice_number="G2", document_type="void_note", amends_of="G1")],
     ).build()
     found = partner.rows(

@@ -1,8 +1,10 @@
 -- Every usage row of the partition's documents, and of its open month as estimates, with the earned credit per row.
 -- Amounts received are kept as sent; the integer arithmetic has a short path (64 bits) for the ten decimals that Microsoft sends,
--- and an exact one for the rest.
+-- and an exact one for the rest. A derived document has the usage of the one it reverses, with the opposite sign.
 WITH documents AS (
-    SELECT invoice_number
+    SELECT
+        invoice_number,
+        reverses_invoice_number
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -14,6 +16,17 @@ sent AS (
         FALSE AS is_estimate
     FROM staged_daily_usage AS usage
     INNER JOIN documents ON upper(documents.invoice_number) = upper(usage.invoice_number)
+    UNION ALL BY NAME
+    SELECT
+        usage.* EXCLUDE (invoice_number) REPLACE (
+            -usage.quantity AS quantity,
+            -usage.billing_pre_tax_total AS billing_pre_tax_total,
+            -usage.pricing_pre_tax_total AS pricing_pre_tax_total
+        ),
+        documents.invoice_number,
+        FALSE AS is_estimate
+    FROM staged_daily_usage AS usage
+    INNER JOIN documents ON upper(documents.reverses_invoice_number) = upper(usage.invoice_number)
     UNION ALL BY NAME
     SELECT
         * EXCLUDE (invoice_number, billing_month),

@@ -120,6 +120,7 @@ SELECT
     line.customer_domain_name,
     line.file_sha256,
     'distributor_invoice' AS source_kind,
+    FALSE AS is_derived,
     CAST(from_units18(product_units18(units18(line.quantity), units18(line.list_price))) AS DECIMAL(38, 18)) AS list_amount
 FROM numbered AS line
 LEFT JOIN tenants AS by_subscription

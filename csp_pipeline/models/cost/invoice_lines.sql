@@ -1,7 +1,10 @@
 -- Every line of the partition's documents, and of its open month as estimates, as sent, with its identity, its family, its signed
--- quantity and its credit percentage.
+-- quantity and its credit percentage. A derived document has the lines of the one it reverses, with the opposite sign.
 WITH documents AS (
-    SELECT invoice_number
+    SELECT
+        invoice_number,
+        upper(coalesce(reverses_invoice_number, invoice_number)) AS lines_of,
+        CAST(CASE WHEN reverses_invoice_number IS NULL THEN 1 ELSE -1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -29,13 +32,15 @@ used AS (
 sent AS (
     SELECT
         documents.invoice_number AS document_number,
+        documents.direction,
         FALSE AS is_estimate,
         line.*
     FROM staged_reconciliation AS line
-    INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
+    INNER JOIN documents ON documents.lines_of = upper(line.invoice_number)
     UNION ALL BY NAME
     SELECT
         CAST(NULL AS VARCHAR) AS document_number,
+        CAST(1 AS DECIMAL(1, 0)) AS direction,
         TRUE AS is_estimate,
         * EXCLUDE (billing_month)
     FROM staged_open_reconciliation
@@ -48,7 +53,7 @@ staged AS (
         sha256(concat_ws(
             chr(31),
             coalesce(partner_id, ''), coalesce(customer_id, ''), coalesce(customer_name, ''), coalesce(customer_domain_name, ''),
-            coalesce(customer_country, ''), coalesce(upper(invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
+            coalesce(customer_country, ''), coalesce(upper(document_number), upper(invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
             coalesce(order_id, ''), coalesce(CAST(order_date AS VARCHAR), ''), coalesce(product_id, ''), coalesce(sku_id, ''),
             coalesce(availability_id, ''), coalesce(sku_name, ''), coalesce(product_name, ''), lower(coalesce(charge_type, '')),
             coalesce(CAST(unit_price AS VARCHAR), ''), coalesce(CAST(quantity AS VARCHAR), ''),
@@ -79,7 +84,7 @@ numbered AS (
         *,
         row_number() OVER (PARTITION BY content ORDER BY source_file, file_sha256, source_row) AS ordinal,
         regexp_extract(
-            list_filter(adjustments, LAMBDA entry: contains(lower(entry), 'partner earned credit'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
+            list_filter(adjustments, LAMBDA entry: contains(lower(entry), 'earned credit') AND regexp_matches(entry, '[0-9]\s*%'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
         ) AS pec_text
     FROM staged
 )
@@ -124,10 +129,10 @@ SELECT
     line.reseller_mpn_id,
     line.unit_price,
     line.effective_unit_price,
-    signed_quantity(line.quantity_sent, line.subtotal, line.effective_unit_price) AS billable_quantity,
-    line.subtotal AS subtotal_amount,
-    line.tax_total AS tax_amount,
-    coalesce(line.total, line.subtotal + coalesce(line.tax_total, 0)) AS total_amount,
+    line.direction * signed_quantity(line.quantity_sent, line.subtotal, line.effective_unit_price) AS billable_quantity,
+    line.direction * line.subtotal AS subtotal_amount,
+    line.direction * line.tax_total AS tax_amount,
+    line.direction * coalesce(line.total, line.subtotal + coalesce(line.tax_total, 0)) AS total_amount,
     $currency AS currency,
     line.pricing_currency,
     line.pc_to_bc_exchange_rate AS fx_rate,
@@ -142,12 +147,13 @@ SELECT
     line.product_qualifiers,
     line.product_category,
     line.unit_type,
-    line.quantity_sent AS billable_quantity_sent,
+    line.direction * line.quantity_sent AS billable_quantity_sent,
     line.customer_country,
     line.customer_domain_name,
     line.partner_id,
     line.file_sha256,
-    'reconciliation' AS source_kind
+    'reconciliation' AS source_kind,
+    line.direction < 0 AS is_derived
 FROM numbered AS line
 LEFT JOIN used
     ON

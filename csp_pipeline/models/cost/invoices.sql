@@ -1,4 +1,5 @@
--- One row per document of the provider: from its header, completed by the files that carry its lines.
+-- One row per document of the provider: from its header, completed by the files that carry its lines. A void note without a file
+-- of its own is derived: it reverses the lines and the usage of the document that it voids.
 WITH parts AS (
     SELECT
         provider_of(kind) AS provider,
@@ -70,45 +71,75 @@ amendments AS (
     FROM headers
     WHERE coalesce(amends_of, '') <> '' AND upper(trim(amends_of)) <> number_key
     GROUP BY ALL
+),
+
+derived AS (
+    SELECT
+        void.number_key,
+        original.invoice_number AS reverses_invoice_number,
+        coalesce(strftime(original_header.billing_period_start_date, '%Y-%m'), original.lines_month) AS original_month,
+        original.currency,
+        -original.total_amount AS total_amount,
+        -original.tax_amount AS tax_amount
+    FROM headers AS void
+    INNER JOIN files AS original
+        ON void.provider = original.provider AND original.number_key = upper(trim(void.amends_of)) AND original.number_key <> void.number_key
+    LEFT JOIN headers AS original_header ON original.number_key = original_header.number_key
+    ANTI JOIN files AS own ON void.provider = own.provider AND void.number_key = own.number_key
+    WHERE regexp_replace(lower(void.document_type), '[^a-z]', '', 'g') = 'voidnote'
+),
+
+completed AS (
+    SELECT
+        coalesce(headers.provider, files.provider) AS provider,
+        coalesce(headers.number_key, files.number_key) AS number_key,
+        files.* EXCLUDE (provider, number_key, currency, total_amount, tax_amount),
+        coalesce(files.currency, derived.currency) AS lines_currency,
+        coalesce(files.total_amount, derived.total_amount) AS lines_total_amount,
+        coalesce(files.tax_amount, derived.tax_amount) AS lines_tax_amount,
+        derived.reverses_invoice_number,
+        derived.original_month,
+        headers.* EXCLUDE (provider, number_key, invoice_number),
+        headers.invoice_number AS header_number,
+        upper(coalesce(headers.currency_code, lines_currency)) = upper(coalesce(lines_currency, headers.currency_code)) AS is_comparable
+    FROM headers
+    FULL JOIN files ON headers.provider = files.provider AND headers.number_key = files.number_key
+    LEFT JOIN derived ON headers.number_key = derived.number_key
 )
 
+-- what a header says in another currency than its lines is no amount of the document
 SELECT
-    coalesce(headers.provider, files.provider) AS provider,
-    coalesce(headers.invoice_number, files.invoice_number) AS invoice_number,
-    headers.document_type,
+    document.provider,
+    coalesce(document.header_number, document.invoice_number) AS invoice_number,
+    document.document_type,
     coalesce(
-        strftime(headers.billing_period_start_date, '%Y-%m'),
-        files.lines_month,
-        strftime(coalesce(headers.invoice_date, statements.issued_on), '%Y-%m'),
+        strftime(document.billing_period_start_date, '%Y-%m'),
+        document.lines_month,
+        document.original_month,
+        strftime(coalesce(document.invoice_date, statements.issued_on), '%Y-%m'),
         scans.scan_month
     ) AS billing_month,
-    coalesce(headers.invoice_date, statements.issued_on) AS issued_on,
-    coalesce(headers.due_date, statements.due_on) AS due_on,
-    upper(coalesce(files.currency, headers.currency_code)) AS currency,
-    coalesce(headers.total_charges, statements.total_amount, files.total_amount) AS total_amount,
-    coalesce(headers.tax_total, files.tax_amount) AS tax_amount,
+    coalesce(document.invoice_date, statements.issued_on) AS issued_on,
+    coalesce(document.due_date, statements.due_on) AS due_on,
+    upper(coalesce(document.lines_currency, document.currency_code)) AS currency,
+    coalesce(
+        CASE WHEN document.is_comparable THEN document.total_charges END, statements.total_amount, document.lines_total_amount
+    ) AS total_amount,
+    coalesce(CASE WHEN document.is_comparable THEN document.tax_total END, document.lines_tax_amount) AS tax_amount,
     CASE
+        WHEN document.reverses_invoice_number IS NOT NULL THEN 'derived'
         WHEN amendments.is_voided THEN 'voided'
         WHEN amendments.is_replaced THEN 'replaced'
         ELSE 'billed'
     END AS state,
-    nullif(headers.amends_of, '') AS replaces_invoice_number,
-    headers.billing_period_start_date AS period_start_on,
-    headers.billing_period_end_date AS period_end_on,
-    CASE
-        WHEN upper(coalesce(headers.currency_code, files.currency)) = upper(coalesce(files.currency, headers.currency_code))
-            THEN coalesce(headers.total_charges, statements.total_amount)
-    END AS header_amount,
-    headers.tax_total AS stated_tax_amount,
-    files.invoice_number IS NOT NULL AS has_files
-FROM headers
-FULL JOIN files ON headers.provider = files.provider AND headers.number_key = files.number_key
-LEFT JOIN scans
-    ON
-        scans.provider = coalesce(headers.provider, files.provider)
-        AND scans.number_key = coalesce(headers.number_key, files.number_key)
-LEFT JOIN statements ON files.provider = statements.provider AND files.number_key = statements.number_key
-LEFT JOIN amendments
-    ON
-        coalesce(headers.provider, files.provider) = 'microsoft'
-        AND amendments.number_key = coalesce(headers.number_key, files.number_key)
+    nullif(document.amends_of, '') AS replaces_invoice_number,
+    document.billing_period_start_date AS period_start_on,
+    document.billing_period_end_date AS period_end_on,
+    CASE WHEN document.is_comparable THEN coalesce(document.total_charges, statements.total_amount) END AS header_amount,
+    CASE WHEN document.is_comparable THEN document.tax_total END AS stated_tax_amount,
+    document.invoice_number IS NOT NULL AS has_files,
+    document.reverses_invoice_number
+FROM completed AS document
+LEFT JOIN scans ON document.provider = scans.provider AND document.number_key = scans.number_key
+LEFT JOIN statements ON document.provider = statements.provider AND document.number_key = statements.number_key
+LEFT JOIN amendments ON document.provider = 'microsoft' AND document.number_key = amendments.number_key

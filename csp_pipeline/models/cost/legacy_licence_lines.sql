@@ -1,7 +1,10 @@
 -- Licence lines of the partition's D documents as sent: prices in the document's own currency, and the margin that stands on
 -- the line (its discount) where new commerce has an earned credit.
 WITH documents AS (
-    SELECT invoice_number
+    SELECT
+        invoice_number,
+        upper(coalesce(reverses_invoice_number, invoice_number)) AS lines_of,
+        CAST(CASE WHEN reverses_invoice_number IS NULL THEN 1 ELSE -1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -9,6 +12,7 @@ WITH documents AS (
 staged AS (
     SELECT
         documents.invoice_number AS document_number,
+        documents.direction,
         line.*,
         sha256(concat_ws(
             chr(31),
@@ -25,7 +29,7 @@ staged AS (
             coalesce(subscription_name, ''), coalesce(subscription_description, ''), coalesce(billing_cycle_type, '')
         )) AS content
     FROM staged_legacy_licence AS line
-    INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
+    INNER JOIN documents ON documents.lines_of = upper(line.invoice_number)
 ),
 
 numbered AS (
@@ -58,11 +62,11 @@ SELECT
     mpn_id,
     reseller_mpn_id,
     unit_price,
-    signed_quantity(quantity, subtotal, unit_price) AS billable_quantity,
-    quantity AS billable_quantity_sent,
-    subtotal AS subtotal_amount,
-    tax AS tax_amount,
-    total_for_customer AS total_amount,
+    direction * signed_quantity(quantity, subtotal, unit_price) AS billable_quantity,
+    direction * quantity AS billable_quantity_sent,
+    direction * subtotal AS subtotal_amount,
+    direction * tax AS tax_amount,
+    direction * total_for_customer AS total_amount,
     $currency AS currency,
     $currency AS pricing_currency,
     CAST(1 AS DECIMAL(38, 18)) AS fx_rate,
@@ -75,7 +79,8 @@ SELECT
     partner_id,
     file_sha256,
     'legacy_licence' AS source_kind,
-    amount AS list_amount,
-    total_other_discount AS margin_amount,
+    direction < 0 AS is_derived,
+    direction * amount AS list_amount,
+    direction * total_other_discount AS margin_amount,
     margin_percent_of(total_other_discount, amount) AS margin_percent
 FROM numbered

@@ -1,7 +1,10 @@
 -- What was consumed of legacy Azure each day, without money. The portal's file and the API both tell it: of a document whose
 -- file holds days, the file's days count, else those of the API.
 WITH documents AS (
-    SELECT invoice_number
+    SELECT
+        invoice_number,
+        upper(coalesce(reverses_invoice_number, invoice_number)) AS lines_of,
+        CAST(CASE WHEN reverses_invoice_number IS NULL THEN 1 ELSE -1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -32,7 +35,7 @@ SELECT
     coalesce(nullif(told.service_type, ''), told.metered_service_type) AS meter_sub_category,
     told.resource_name AS meter_name,
     coalesce(nullif(told.region, ''), told.metered_region) AS meter_region,
-    told.consumed_quantity AS quantity,
+    documents.direction * told.consumed_quantity AS quantity,
     told.unit AS unit_type,
     told.project,
     told.reseller_mpn_id,
@@ -40,5 +43,5 @@ SELECT
     told.source_file,
     told.source_row
 FROM told
-INNER JOIN documents ON upper(documents.invoice_number) = upper(told.invoice_number)
+INNER JOIN documents ON documents.lines_of = upper(told.invoice_number)
 QUALIFY told.is_of_file OR NOT bool_or(told.is_of_file) OVER (PARTITION BY documents.invoice_number)

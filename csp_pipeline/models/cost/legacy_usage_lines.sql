@@ -2,7 +2,10 @@
 -- and is in cost.legacy_usage_days. The portal's file names a customer by a number of its own: the tenant is found by the Azure
 -- subscription, else by the domain.
 WITH documents AS (
-    SELECT invoice_number
+    SELECT
+        invoice_number,
+        upper(coalesce(reverses_invoice_number, invoice_number)) AS lines_of,
+        CAST(CASE WHEN reverses_invoice_number IS NULL THEN 1 ELSE -1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -40,6 +43,7 @@ tenants_by_domain AS (
 staged AS (
     SELECT
         documents.invoice_number AS document_number,
+        documents.direction,
         line.*,
         sha256(concat_ws(
             chr(31),
@@ -56,7 +60,7 @@ staged AS (
             coalesce(CAST(tax_amount AS VARCHAR), ''), coalesce(CAST(post_tax_total AS VARCHAR), ''), coalesce(line.currency, '')
         )) AS content
     FROM staged_legacy_usage AS line
-    INNER JOIN documents ON upper(documents.invoice_number) = upper(line.invoice_number)
+    INNER JOIN documents ON documents.lines_of = upper(line.invoice_number)
     WHERE line.line_item_type = 'billing_line_items'
 ),
 
@@ -96,12 +100,12 @@ SELECT
     line.reseller_mpn_id,
     line.list_price AS unit_price,
     line.pretax_effective_rate AS effective_unit_price,
-    signed_quantity(line.charged_quantity, line.subtotal, line.list_price) AS billable_quantity,
-    line.charged_quantity AS billable_quantity_sent,
+    line.direction * signed_quantity(line.charged_quantity, line.subtotal, line.list_price) AS billable_quantity,
+    line.direction * line.charged_quantity AS billable_quantity_sent,
     line.unit AS unit_type,
-    line.subtotal AS subtotal_amount,
-    line.tax_amount,
-    coalesce(line.post_tax_total, line.subtotal + coalesce(line.tax_amount, 0)) AS total_amount,
+    line.direction * line.subtotal AS subtotal_amount,
+    line.direction * line.tax_amount AS tax_amount,
+    line.direction * coalesce(line.post_tax_total, line.subtotal + coalesce(line.tax_amount, 0)) AS total_amount,
     $currency AS currency,
     $currency AS pricing_currency,
     CAST(1 AS DECIMAL(38, 18)) AS fx_rate,
@@ -114,7 +118,8 @@ SELECT
     line.partner_id,
     line.file_sha256,
     'legacy_usage' AS source_kind,
-    nullif(line.consumption_discount, 0) AS margin_amount
+    line.direction < 0 AS is_derived,
+    line.direction * nullif(line.consumption_discount, 0) AS margin_amount
 FROM numbered AS line
 LEFT JOIN tenants_by_subscription AS by_subscription ON by_subscription.subscription = id_key(line.subscription_id)
 LEFT JOIN tenants_by_domain AS by_domain ON by_domain.domain_key = id_key(line.domain_name)

@@ -1,11 +1,22 @@
--- The totals of a provider invoice's lines sum to those of its staged files, in the files that are current.
-WITH files AS (
+-- The totals of a provider invoice's lines sum to those of its current staged files; those of a derived one to what it reverses.
+WITH sent AS (
     SELECT
         upper(invoice_number) AS invoice_number,
         sum(total_staged) AS total
     FROM meta.file_invoices
     WHERE is_current AND kind NOT IN ('invoice_headers', 'daily_usage', 'legacy_daily_usage')
     GROUP BY ALL
+),
+
+files AS (
+    SELECT *
+    FROM sent
+    UNION ALL
+    SELECT
+        upper(document.invoice_number) AS invoice_number,
+        -sent.total AS total
+    FROM cost.invoices AS document
+    INNER JOIN sent ON sent.invoice_number = upper(document.reverses_invoice_number)
 ),
 
 lines AS (
