@@ -105,3 +105,8 @@ def load_catalogue() -> dict[str, Table]:
 def macros() -> str:
     """The SQL macros of the exact arithmetic, as one script."""
     return (resources.files("csp_pipeline.models") / "macros.sql").read_text("utf-8")
+
+
+def published_macros() -> str:
+    """The SQL macros that readers find in the published copy, as one script."""
+    return (resources.files("csp_pipeline.models") / "published_macros.sql").read_text("utf-8")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from csp_pipeline import __version__
-from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.models.catalogue import load_catalogue, published_macros
 from csp_pipeline.quality.identities import read_footers, require_all
 from csp_pipeline.steps.ingest import create_staged_views
 from csp_pipeline.steps.run import PUBLISH, blank, is_known, months_between, publish_fingerprint
@@ -61,6 +61,7 @@ def publish(settings: Settings, *, now: datetime | None = None) -> None:
             _fill_periods(connection)
             _record_publication(connection, now or datetime.now(UTC))
             _count_rows(connection)
+            connection.execute(published_macros())
             connection.execute("CHECKPOINT")
         swap(home.warehouse, home.published)
 

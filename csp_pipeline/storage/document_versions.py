@@ -58,11 +58,13 @@ def _row(part: _Part, number: int, version: Version, superseded_at: object) -> d
     return {
         "kind": listing.kind,
         "invoice_number": invoice["invoice_number"],
+        "number_in_rows": invoice.get("number_in_rows"),
         "version_number": number,
         "file_sha256": listing.sha256,
         "source_file": listing.sidecar["source_file"],
         "rows_staged": invoice["rows_staged"],
         "scan_number": version.scan_number,
+        "known_at": listing.scan.scanned_at,
         "effective_at": version.effective_at,
         "superseded_at": superseded_at,
         "is_current": superseded_at is None,

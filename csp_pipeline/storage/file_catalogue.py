@@ -18,6 +18,7 @@ from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.storage.document_versions import document_version_rows
 from csp_pipeline.storage.landing import read_scans
 from csp_pipeline.storage.open_months import open_month_rows
+from csp_pipeline.storage.sql_text import literal
 from csp_pipeline.storage.staged_views import SNAPSHOTS, create_staged_views
 from csp_pipeline.storage.staging import parquet_path, quarantine_path, read_sidecars
 from csp_pipeline.storage.unnamed_documents import Header, name_documents
@@ -153,15 +154,11 @@ def _quarantine_of(home: Home, sidecar: Mapping[str, object]) -> Path:
 
 def _load_quarantine(connection: duckdb.DuckDBPyConnection, lists: Sequence[tuple[Mapping[str, object], Path]]) -> None:
     parts = [
-        f"SELECT {_literal(sidecar['file_sha256'])} AS file_sha256, {_literal(sidecar['kind'])} AS kind, listed.* "
-        f"REPLACE (CAST(source_row AS BIGINT) AS source_row) FROM read_csv({_literal(path)}, header = TRUE, "
+        f"SELECT {literal(sidecar['file_sha256'])} AS file_sha256, {literal(sidecar['kind'])} AS kind, listed.* "
+        f"REPLACE (CAST(source_row AS BIGINT) AS source_row) FROM read_csv({literal(path)}, header = TRUE, "
         "all_varchar = TRUE, delim = ',', quote = '\"', escape = '\"', max_line_size = 16000000) AS listed"
         for sidecar, path in lists
         if path.is_file()
     ]
     empty = "SELECT NULL AS file_sha256 WHERE FALSE"
     replace_rows(connection, load_catalogue()["meta.quarantine"], " UNION ALL BY NAME ".join(parts) or empty)
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

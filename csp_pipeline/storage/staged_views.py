@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from csp_pipeline.formats import distributor, reconciliation
+from csp_pipeline.formats import distributor
 from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.recognition import FORMATS
+from csp_pipeline.storage.sql_text import literal, path_list
 from csp_pipeline.storage.staging import parquet_path
+from csp_pipeline.storage.version_views import create_version_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,8 +45,8 @@ def create_staged_views(
 
     The views of reconciliation and usage hold the rows of the invoices of one month and currency (as `cost.invoices`
     says), with those that a derived one reverses, or of all, those of the open kinds the rows of the open months; a month's view reads that month's files only.
-    `staged_latest_<open kind>` keeps what an open month held last when it is billed, `staged_reconciliation_versions`
-    the rows of every version of a document under each version they are part of.
+    `staged_latest_<open kind>` keeps what an open month held last when it is billed; `version_views` adds what earlier
+    versions of documents held.
     Snapshots stand under each day they were seen on. A kind without files gives a typed, empty view.
 
     Args:
@@ -72,16 +74,7 @@ def create_staged_views(
         connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{wire_format.kind} AS {select}")
     distributed = _of_distributors(connection, home, billing_month, currency)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{distributor.FORMAT.kind} AS {distributed}")
-    versions = _versions(connection, home, reconciliation.FORMAT, billing_month, currency)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW staged_{reconciliation.FORMAT.kind}_versions AS {versions}")
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _list(paths: Iterable[Path]) -> str:
-    return "[" + ", ".join(_literal(path) for path in sorted(paths)) + "]"
+    create_version_views(connection, home, billing_month, currency)
 
 
 def _columns(wire_format: WireFormat) -> str:
@@ -116,11 +109,11 @@ def _of_invoices(
     parts = []
     if chosen.whole:
         paths = [parquet_path(home, wire_format.kind, sha256) for sha256 in chosen.whole]
-        parts.append(f"SELECT {columns} FROM read_parquet({_list(paths)})")
+        parts.append(f"SELECT {columns} FROM read_parquet({path_list(paths)})")
     for sha256, invoices in chosen.partly.items():
         path = parquet_path(home, wire_format.kind, sha256)
-        wanted = ", ".join(_literal(invoice) for invoice in invoices)
-        parts.append(f"SELECT {columns} FROM read_parquet({_list([path])}) WHERE {wire_format.invoice} IN ({wanted})")
+        wanted = ", ".join(literal(invoice) for invoice in invoices)
+        parts.append(f"SELECT {columns} FROM read_parquet({path_list([path])}) WHERE {wire_format.invoice} IN ({wanted})")
     return " UNION ALL ".join(parts) or _empty(wire_format)
 
 
@@ -136,9 +129,9 @@ def _of_named_invoices(
     found = {*chosen.whole, *chosen.partly}
     if not found:
         return _empty(wire_format)
-    paths = _list([parquet_path(home, wire_format.kind, sha256) for sha256 in found])
+    paths = path_list([parquet_path(home, wire_format.kind, sha256) for sha256 in found])
     limits = [
-        f"cost.invoices.{name} = {_literal(value)}"
+        f"cost.invoices.{name} = {literal(value)}"
         for name, value in (("billing_month", billing_month), ("currency", currency))
         if value is not None
     ]
@@ -152,7 +145,7 @@ def _of_named_invoices(
         SELECT staged.* REPLACE (held.invoice_number AS invoice_number)
         FROM (SELECT {_columns(wire_format)} FROM read_parquet({paths})) AS staged
         INNER JOIN meta.file_invoices AS held
-            ON held.kind = {_literal(wire_format.kind)} AND held.is_current AND held.file_sha256 = staged.file_sha256
+            ON held.kind = {literal(wire_format.kind)} AND held.is_current AND held.file_sha256 = staged.file_sha256
             AND coalesce(held.number_in_rows, held.invoice_number) = staged.invoice_number
         {wanted if limits else ""}"""
 
@@ -165,7 +158,7 @@ def _of_distributors(
         "SELECT DISTINCT kind FROM meta.file_invoices WHERE starts_with(kind, ?) ORDER BY kind", [distributor.PREFIX]
     ).fetchall()
     parts = [
-        f"SELECT *, {_literal(distributor.provider_of(kind))} AS provider FROM "
+        f"SELECT *, {literal(distributor.provider_of(kind))} AS provider FROM "
         f"({_of_invoices(connection, home, replace(distributor.FORMAT, kind=kind), billing_month, currency)})"
         for (kind,) in kinds
     ]
@@ -202,7 +195,7 @@ def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_for
         return _empty(wire_format)
     return f"""
         SELECT {_prefixed(wire_format)}
-        FROM read_parquet({_list(found)}) AS staged
+        FROM read_parquet({path_list(found)}) AS staged
         INNER JOIN meta.file_invoices AS held
             ON held.kind = 'invoice_headers' AND held.file_sha256 = staged.file_sha256
             AND held.invoice_number = staged.invoice_number AND held.is_current
@@ -234,43 +227,12 @@ def _open_rows(home: Home, wire_format: WireFormat, files: Iterable[tuple[str, s
     if not found:
         return _empty(wire_format, ("billing_month", "VARCHAR"))
     paths = {parquet_path(home, wire_format.kind, sha256) for sha256, _, _ in found}
-    chosen = ", ".join("(" + ", ".join(map(_literal, one)) + ")" for one in found)
+    chosen = ", ".join("(" + ", ".join(map(literal, one)) + ")" for one in found)
     return f"""
         SELECT {_prefixed(wire_format)}, counted.billing_month
-        FROM read_parquet({_list(paths)}) AS staged
+        FROM read_parquet({path_list(paths)}) AS staged
         INNER JOIN (VALUES {chosen}) AS counted (file_sha256, billing_month, currency)
             ON counted.file_sha256 = staged.file_sha256 AND counted.currency = staged.{wire_format.currency}"""
-
-
-def _versions(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    wire_format: WireFormat,
-    billing_month: str | None,
-    currency: str | None,
-) -> str:
-    """The rows of every version of a month's documents, once per version that holds them."""
-    found = connection.execute(
-        """
-        SELECT DISTINCT versions.file_sha256
-        FROM meta.document_versions AS versions
-        LEFT JOIN cost.invoices AS invoices ON upper(versions.invoice_number) = upper(invoices.invoice_number)
-        WHERE
-            versions.kind = $kind AND versions.rows_staged > 0
-            AND ($month IS NULL OR invoices.billing_month = $month)
-            AND ($currency IS NULL OR invoices.currency = $currency)
-        """,
-        {"kind": wire_format.kind, "month": billing_month, "currency": currency},
-    ).fetchall()
-    if not found:
-        return _empty(wire_format, ("version_number", "BIGINT"))
-    paths = [parquet_path(home, wire_format.kind, sha256) for (sha256,) in found]
-    return f"""
-        SELECT {_prefixed(wire_format)}, versions.version_number
-        FROM read_parquet({_list(paths)}) AS staged
-        INNER JOIN meta.document_versions AS versions
-            ON versions.kind = {_literal(wire_format.kind)} AND versions.file_sha256 = staged.file_sha256
-            AND versions.invoice_number = staged.invoice_number"""
 
 
 def _snapshots(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: WireFormat) -> str:
@@ -289,9 +251,9 @@ def _snapshots(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: W
     paths = [parquet_path(home, wire_format.kind, sha256) for (sha256,) in found]
     return f"""
         SELECT {_prefixed(wire_format)}, snapshots.scan_number, snapshots.snapshot_on
-        FROM read_parquet({_list(paths)}) AS staged
+        FROM read_parquet({path_list(paths)}) AS staged
         INNER JOIN meta.snapshots AS snapshots
-            ON snapshots.kind = {_literal(wire_format.kind)} AND snapshots.is_current
+            ON snapshots.kind = {literal(wire_format.kind)} AND snapshots.is_current
             AND snapshots.file_sha256 = staged.file_sha256"""
 
 
@@ -306,7 +268,7 @@ def _changes(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: Wir
     paths = [parquet_path(home, wire_format.kind, sha256) for (sha256,) in found]
     return f"""
         SELECT {_prefixed(wire_format)}, files.scan_number
-        FROM read_parquet({_list(paths)}) AS staged
+        FROM read_parquet({path_list(paths)}) AS staged
         INNER JOIN meta.files AS files ON files.file_sha256 = staged.file_sha256
         QUALIFY change_id IS NULL OR files.scan_number = max(files.scan_number) OVER (PARTITION BY change_id)"""
 

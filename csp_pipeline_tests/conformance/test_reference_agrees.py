@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LATER = {"void_and_replacement"}
-"""Documents that are derived for a void without a file are not built yet."""
 READ_DIFFERENTLY = {
     "own_service": "the first anchor of a quarterly cycle follows the anchor month, as in Kill Bill's vectors",
     "prepaid_keeps_its_rate": "cost-plus is charged at the service month's rate, expected at the document's: fx_rate",
@@ -23,7 +21,7 @@ READ_DIFFERENTLY = {
 SCENARIOS = [
     scenario
     for scenario in (*scenarios.SCENARIOS, *scenarios_more.MORE, *scenarios_more.OPEN)
-    if scenario.__name__ not in LATER | set(READ_DIFFERENTLY)
+    if scenario.__name__ not in READ_DIFFERENTLY
 ]
 
 

@@ -14,9 +14,10 @@ import duckdb
 from csp_pipeline.formats import distributor
 from csp_pipeline.formats.columns import text
 from csp_pipeline.formats.recognition import FORMATS
-from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue
+from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue, published_macros
 from csp_pipeline.steps.cost import build_cost_partition, build_invoices
 from csp_pipeline.storage.staged_views import SNAPSHOTS, SQL_TYPES
+from csp_pipeline.storage.version_views import LINE_COLUMNS, USAGE_COLUMNS
 from csp_pipeline.storage.warehouse import configure
 
 if TYPE_CHECKING:
@@ -100,13 +101,16 @@ COLUMNS = {
     "open_reconciliation": f"{RECONCILIATION} billing_month",
     "latest_open_daily_usage": f"{DAILY_USAGE} billing_month",
     "latest_open_reconciliation": f"{RECONCILIATION} billing_month",
-    "reconciliation_versions": f"{RECONCILIATION} version_number",
+    "line_versions": " ".join(LINE_COLUMNS),
+    "usage_versions": " ".join(USAGE_COLUMNS),
 }
 DATES = ("invoice_date", "date_agreed", "order_date", "usage_date")
 FLAGS = ("auto_renew_enabled", "is_trial", "is_signed")
 COUNTS = ("source_row", "scan_number", "version_number")
 TIMES = ("changed_at", "operation_date", "creation_date", "custom_term_end_date")
 DECIMALS = (
+    "tax",
+    "net",
     "unit_price",
     "quantity",
     "subtotal",
@@ -220,6 +224,13 @@ def header(total: str | None, **more: object) -> Row:
     return row | more
 
 
+def line_version(row: Row, version_number: int = 1, kind: str = "reconciliation") -> Row:
+    """What a version of a document holds of a line."""
+    told = {name: row.get(name) for name in ("customer_id", "customer_name", "subscription_id", "subtotal", "total")}
+    number = {"kind": kind, "invoice_number": row["invoice_number"], "version_number": version_number}
+    return {**told, **number, "tax": row.get("tax_total")}
+
+
 @dataclass
 class StagedPartner:
     """A warehouse in memory whose staged views hold the given rows."""
@@ -236,7 +247,7 @@ class StagedPartner:
         given = {
             "latest_open_daily_usage": rows.get("open_daily_usage", ()),
             "latest_open_reconciliation": rows.get("open_reconciliation", ()),
-            "reconciliation_versions": [row | {"version_number": 1} for row in rows.get("reconciliation", ())],
+            "line_versions": [line_version(row) for row in rows.get("reconciliation", ())],
             **rows,
         }
         for kind, columns in COLUMNS.items():
@@ -286,16 +297,24 @@ class StagedPartner:
             )
 
     def _catalogue_versions(self) -> None:
-        """Say that version n of a document was made on the nth of October, and the next one superseded it."""
+        """Say that version n of a document was made and found on the nth of October, and the next one superseded it."""
         self.con.execute("DELETE FROM meta.document_versions")
         self.con.execute(
             """INSERT INTO meta.document_versions BY NAME
-            SELECT DISTINCT 'reconciliation' AS kind, invoice_number, version_number, file_sha256, source_file,
+            WITH held AS (
+                SELECT DISTINCT kind, invoice_number, version_number FROM staged_line_versions
+                UNION SELECT kind, invoice_number, version_number FROM staged_usage_versions
+                UNION SELECT 'daily_usage', usage.invoice_number, coalesce(max(earlier.version_number), 0) + 1
+                FROM (SELECT DISTINCT invoice_number FROM staged_daily_usage) AS usage
+                LEFT JOIN staged_usage_versions AS earlier USING (invoice_number) GROUP BY usage.invoice_number
+                UNION SELECT 'invoice_headers', invoice_number, 1 FROM staged_invoice_headers
+            )
+            SELECT *, format('{}-v{}.csv', kind, version_number) AS source_file,
                 TIMESTAMP '2026-10-01' + to_days(CAST(version_number - 1 AS INTEGER)) AS effective_at,
-                CASE WHEN version_number < max(version_number) OVER (PARTITION BY invoice_number)
-                    THEN TIMESTAMP '2026-10-01' + to_days(CAST(version_number AS INTEGER)) END AS superseded_at,
-                version_number = max(version_number) OVER (PARTITION BY invoice_number) AS is_current
-            FROM staged_reconciliation_versions"""
+                effective_at AS known_at,
+                lead(effective_at) OVER (PARTITION BY kind, invoice_number ORDER BY version_number) AS superseded_at,
+                superseded_at IS NULL AS is_current
+            FROM held"""
         )
 
     def build(self, month: str = "2026-09", currency: str = "EUR") -> StagedPartner:
@@ -360,6 +379,7 @@ def open_partner(home: Home) -> StagedPartner:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for table in load_catalogue().values():
         con.execute(table.ddl())
+    con.execute(published_macros())
     return StagedPartner(con, home)
 
 

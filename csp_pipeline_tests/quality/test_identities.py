@@ -53,9 +53,13 @@ TIED = {
     "cost.usage_by_day": [
         "'2026-04' AS billing_month, true AS is_estimate, 'EUR' AS currency, 'a' AS customer_id, 0.7 AS net_amount"
     ],
+    "cost.invoice_proof": [
+        "'microsoft' AS provider, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, "
+        "12.3 AS subtotal_amount, 0 AS daily_usage_amount"
+    ],
     "cost.invoice_versions": [
-        "'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
-        "'G1' AS invoice_number, 2 AS version_number, true AS is_current, 12.3 AS subtotal_amount",
+        "'microsoft' AS provider, 'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
+        "'microsoft' AS provider, 'G1' AS invoice_number, 2 AS version_number, true AS is_current, 12.3 AS subtotal_amount",
     ],
     "cost.credit_accruals": [
         "'2026-03' AS billing_month, 'EUR' AS currency, 'a' AS customer_id, 1.5 AS earned_amount, "
@@ -117,7 +121,8 @@ BREAKS = {
     ),
     "versions_are_the_lines": (
         "UPDATE cost.invoice_versions SET subtotal_amount = 12.31 WHERE is_current",
-        "versions_are_the_lines: G1: expected 12.30 on its lines, found 12.31 in the version that counts",
+        "versions_are_the_lines: G1: expected 12.30 on its lines and 0.00 of usage, "
+        "found 12.31 and 0.00 in the versions that count",
     ),
     "credit_is_accrued": (
         "UPDATE cost.credit_accruals SET received_amount = 1",

@@ -20,7 +20,7 @@ SELECT version_number, source_file, CAST(effective_at AS DATE) AS made_on, CAST(
     is_current
 FROM meta.document_versions ORDER BY ALL
 """
-SUMS = "SELECT version_number, sum(subtotal) FROM staged_reconciliation_versions GROUP BY ALL ORDER BY ALL"
+SUMS = "SELECT version_number, sum(subtotal) FROM staged_line_versions GROUP BY ALL ORDER BY ALL"
 
 
 @pytest.fixture

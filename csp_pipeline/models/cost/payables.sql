@@ -23,5 +23,5 @@ SELECT
     invoice.total_amount - coalesce(headers.paid_amount, 0) AS open_amount,
     proof.proof_state
 FROM cost.invoices AS invoice
-LEFT JOIN headers ON headers.number_key = upper(trim(invoice.invoice_number))
+LEFT JOIN headers ON invoice.provider = 'microsoft' AND headers.number_key = upper(trim(invoice.invoice_number))
 LEFT JOIN cost.invoice_proof AS proof ON invoice.provider = proof.provider AND invoice.invoice_number = proof.invoice_number

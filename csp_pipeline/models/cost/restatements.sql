@@ -1,5 +1,5 @@
--- What changed on documents that were known before, by customer: a new version against the one before it, and a document that
--- amends another against what both add up to (void notes first, then by date).
+-- What changed on documents that were known before, by customer: a new version of its lines or of its usage against the one before
+-- it, and a document that amends another against what both add up to (void notes first, then by date).
 WITH versions AS (
     SELECT
         *,
@@ -9,19 +9,29 @@ WITH versions AS (
 
 documents AS (
     SELECT DISTINCT
-        invoice_number,
-        billing_month,
-        currency,
         provider,
+        invoice_number,
+        source_kind,
         version_number,
         effective_at,
-        source_files,
-        is_current
+        source_files
     FROM versions
+),
+
+current_documents AS (
+    SELECT
+        provider,
+        invoice_number,
+        max(version_number) AS version_number,
+        max(effective_at) AS effective_at,
+        string_agg(source_files, ', ' ORDER BY source_kind) AS source_files
+    FROM (SELECT DISTINCT provider, invoice_number, source_kind, version_number, effective_at, source_files FROM versions WHERE is_current)
+    GROUP BY ALL
 ),
 
 amendments AS (
     SELECT
+        invoice.provider,
         invoice.invoice_number,
         original.invoice_number AS original_number,
         CASE regexp_replace(lower(coalesce(invoice.document_type, '')), '[^a-z]', '', 'g')
@@ -41,8 +51,10 @@ amendments AS (
 new_versions AS (
     SELECT
         'new_version' AS change_kind,
+        document.provider,
         document.invoice_number AS original_number,
         document.invoice_number,
+        document.source_kind,
         before.version_number AS version_before,
         document.version_number AS version_after,
         before.effective_at AS effective_before_at,
@@ -54,14 +66,17 @@ new_versions AS (
         ON
             document.provider = before.provider
             AND document.invoice_number = before.invoice_number
+            AND document.source_kind = before.source_kind
             AND before.version_number = document.version_number - 1
 ),
 
 amended AS (
     SELECT
         amendment.change_kind,
+        amendment.provider,
         amendment.original_number,
         amendment.invoice_number,
+        CAST(NULL AS VARCHAR) AS source_kind,
         before.version_number AS version_before,
         document.version_number AS version_after,
         before.effective_at AS effective_before_at,
@@ -69,90 +84,85 @@ amended AS (
         before.source_files AS files_before,
         document.source_files AS files_after,
         row_number() OVER (
-            PARTITION BY amendment.original_number
+            PARTITION BY amendment.provider, amendment.original_number
             ORDER BY amendment.change_kind <> 'void', amendment.issued_on, amendment.invoice_number
         ) AS place
     FROM amendments AS amendment
-    INNER JOIN documents AS before ON amendment.original_number = before.invoice_number AND before.is_current
-    INNER JOIN documents AS document ON amendment.invoice_number = document.invoice_number AND document.is_current
+    INNER JOIN current_documents AS before
+        ON amendment.provider = before.provider AND amendment.original_number = before.invoice_number
+    INNER JOIN current_documents AS document
+        ON amendment.provider = document.provider AND amendment.invoice_number = document.invoice_number
 ),
 
--- each change with the sums it started from and those it ended with, a row per customer and side
+-- each change with the versions whose rows it started from and those it ended with
 sides AS (
     SELECT
         change.*,
-        held.customer,
-        held.customer_id,
-        held.customer_name,
-        held.subtotal_amount AS before_amount,
-        CAST(0 AS DECIMAL(38, 18)) AS after_amount,
-        held.line_count AS lines_before,
-        0 AS lines_after
+        change.invoice_number AS held_number,
+        change.source_kind AS held_kind,
+        step.version_number AS held_version,
+        step.counts_before,
+        step.counts_after
     FROM new_versions AS change
-    INNER JOIN versions AS held
-        ON change.invoice_number = held.invoice_number AND change.version_before = held.version_number
-    UNION ALL
-    SELECT
-        change.*,
-        held.customer,
-        held.customer_id,
-        held.customer_name,
-        CAST(0 AS DECIMAL(38, 18)) AS before_amount,
-        held.subtotal_amount AS after_amount,
-        0 AS lines_before,
-        held.line_count AS lines_after
-    FROM new_versions AS change
-    INNER JOIN versions AS held
-        ON change.invoice_number = held.invoice_number AND change.version_after = held.version_number
-    UNION ALL
+    CROSS JOIN LATERAL (
+        VALUES (change.version_before, 1, 0), (change.version_after, 0, 1)
+    ) AS step (version_number, counts_before, counts_after)
+    UNION ALL BY NAME
     SELECT
         change.* EXCLUDE (place),
-        held.customer,
-        held.customer_id,
-        held.customer_name,
-        held.subtotal_amount AS before_amount,
-        held.subtotal_amount AS after_amount,
-        held.line_count AS lines_before,
-        held.line_count AS lines_after
+        change.original_number AS held_number,
+        1 AS counts_before,
+        1 AS counts_after
     FROM amended AS change
-    INNER JOIN versions AS held ON change.original_number = held.invoice_number AND held.is_current
-    UNION ALL
+    UNION ALL BY NAME
     SELECT
         change.* EXCLUDE (place),
-        held.customer,
-        held.customer_id,
-        held.customer_name,
-        CASE WHEN earlier.place < change.place THEN held.subtotal_amount ELSE 0 END AS before_amount,
-        held.subtotal_amount AS after_amount,
-        CASE WHEN earlier.place < change.place THEN held.line_count ELSE 0 END AS lines_before,
-        held.line_count AS lines_after
+        earlier.invoice_number AS held_number,
+        CAST(earlier.place < change.place AS INTEGER) AS counts_before,
+        1 AS counts_after
     FROM amended AS change
-    INNER JOIN amended AS earlier ON change.original_number = earlier.original_number AND change.place >= earlier.place
-    INNER JOIN versions AS held ON earlier.invoice_number = held.invoice_number AND held.is_current
+    INNER JOIN amended AS earlier
+        ON
+            change.provider = earlier.provider
+            AND change.original_number = earlier.original_number
+            AND change.place >= earlier.place
 ),
 
 changes AS (
     SELECT
-        change_kind,
-        original_number,
-        invoice_number,
-        version_before,
-        version_after,
-        effective_before_at,
-        effective_after_at,
-        files_before,
-        files_after,
-        customer,
-        min(customer_id) AS customer_id,
-        min(customer_name) AS customer_name,
-        sum(before_amount) AS subtotal_before_amount,
-        sum(after_amount) AS subtotal_after_amount,
-        sum(after_amount) - sum(before_amount) AS difference_amount,
-        sum(lines_before) AS lines_before,
-        sum(lines_after) AS lines_after
-    FROM sides
+        side.change_kind,
+        side.provider,
+        side.original_number,
+        side.invoice_number,
+        side.source_kind,
+        side.version_before,
+        side.version_after,
+        side.effective_before_at,
+        side.effective_after_at,
+        side.files_before,
+        side.files_after,
+        held.customer,
+        min(held.customer_id) AS customer_id,
+        min(held.customer_name) AS customer_name,
+        coalesce(sum(held.subtotal_amount) FILTER (WHERE side.counts_before = 1), 0) AS subtotal_before_amount,
+        coalesce(sum(held.subtotal_amount) FILTER (WHERE side.counts_after = 1), 0) AS subtotal_after_amount,
+        subtotal_after_amount - subtotal_before_amount AS difference_amount,
+        coalesce(sum(held.usage_amount) FILTER (WHERE side.counts_before = 1), 0) AS usage_before_amount,
+        coalesce(sum(held.usage_amount) FILTER (WHERE side.counts_after = 1), 0) AS usage_after_amount,
+        usage_after_amount - usage_before_amount AS usage_difference_amount,
+        coalesce(sum(held.line_count) FILTER (WHERE side.counts_before = 1), 0) AS lines_before,
+        coalesce(sum(held.line_count) FILTER (WHERE side.counts_after = 1), 0) AS lines_after
+    FROM sides AS side
+    INNER JOIN versions AS held
+        ON
+            side.provider = held.provider
+            AND side.held_number = held.invoice_number
+            AND CASE
+                WHEN side.held_version IS NULL THEN held.is_current
+                ELSE side.held_kind = held.source_kind AND side.held_version = held.version_number
+            END
     GROUP BY ALL
-    HAVING sum(after_amount) <> sum(before_amount) OR sum(lines_before) <> sum(lines_after)
+    HAVING difference_amount <> 0 OR usage_difference_amount <> 0 OR lines_before <> lines_after
 ),
 
 -- the customer's reconciled margin of the month, in the currency in which most of its cost is sold
@@ -183,6 +193,7 @@ SELECT
     changes.change_kind,
     changes.original_number AS original_invoice_number,
     changes.invoice_number,
+    changes.source_kind,
     changes.customer_id,
     changes.customer_name,
     changes.version_before,
@@ -196,6 +207,9 @@ SELECT
     changes.subtotal_before_amount,
     changes.subtotal_after_amount,
     changes.difference_amount,
+    changes.usage_before_amount,
+    changes.usage_after_amount,
+    changes.usage_difference_amount,
     margins.margin_currency,
     margins.margin_amount,
     round_units18(
@@ -203,7 +217,7 @@ SELECT
         product_units36(units18(-changes.difference_amount), units18(margins.rate))
     ) AS margin_effect_amount
 FROM changes
-INNER JOIN cost.invoices AS invoice ON changes.original_number = invoice.invoice_number
+INNER JOIN cost.invoices AS invoice ON changes.provider = invoice.provider AND changes.original_number = invoice.invoice_number
 LEFT JOIN margins
     ON
         invoice.billing_month = margins.service_month
