@@ -29,6 +29,7 @@ COST_TABLES = (
     "cost.line_rounding",
     "cost.rounding_rules",
     "cost.unexplained_rows",
+    "cost.customer_proof",
     "cost.invoice_proof",
     "cost.resource_allocations",
     "cost.line_allocations",

@@ -55,7 +55,12 @@ TIED = {
     ],
     "cost.invoice_proof": [
         "'microsoft' AS provider, 'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, "
-        "12.3 AS subtotal_amount, 0 AS daily_usage_amount"
+        "12.3 AS subtotal_amount, 0 AS daily_usage_amount, 14.64 AS lines_amount, -0.01 AS usage_gap_amount"
+    ],
+    "cost.customer_proof": [
+        "'microsoft' AS provider, 'G1' AS invoice_number, 'a' AS customer_id, 2.3 AS subtotal_amount, "
+        "2.64 AS lines_amount, -0.01 AS usage_gap_amount",
+        "'microsoft' AS provider, 'G1' AS invoice_number, 'b' AS customer_id, 10 AS subtotal_amount, 12 AS lines_amount",
     ],
     "cost.invoice_versions": [
         "'microsoft' AS provider, 'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
@@ -118,6 +123,11 @@ BREAKS = {
     "estimates_are_open_files": (
         "UPDATE meta.open_month_files SET is_current = false",
         "estimates_are_open_files: open_daily_usage 2026-04 EUR: expected 0.00 in the files, found 0.70 estimated",
+    ),
+    "customers_make_the_proof": (
+        "UPDATE cost.customer_proof SET usage_gap_amount = 0 WHERE customer_id = 'a'",
+        "customers_make_the_proof: G1: expected 14.64, 12.30, 0.00, 0.00, 0.00, 0.00, -0.01 "
+        "(lines, subtotals, usage, not in usage, rounding, bounded, gap), found 14.64, 12.30, 0.00, 0.00, 0.00, 0.00, 0.00",
     ),
     "versions_are_the_lines": (
         "UPDATE cost.invoice_versions SET subtotal_amount = 12.31 WHERE is_current",

@@ -1,47 +1,39 @@
 -- Header, lines, usage and the rounding that the published formulas predict, per document; what is left over is unexplained.
 -- A line of a D document has no usage behind it that carries money: it stands with what its own figures make.
--- Everything is exact until the two gaps are rounded to ten decimals, once.
+-- What lines and usage leave over is the sum over its customers; the gap to the header is the document's alone.
 WITH documents AS (
     SELECT *
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency
 ),
 
-lines AS (
+customers AS (
     SELECT
         provider,
         invoice_number,
-        sum(total_amount) AS total_amount,
-        sum(coalesce(tax_amount, 0)) AS tax_amount,
-        bool_and(coalesce(tax_amount, 0) = 0) AS is_untaxed,
+        sum(lines_amount) AS lines_amount,
+        sum(lines_tax_amount) AS lines_tax_amount,
         sum(subtotal_amount) AS subtotal_amount,
-        coalesce(sum(subtotal_amount) FILTER (WHERE NOT is_in_daily_usage), 0) AS other_amount,
-        count(*) FILTER (WHERE is_in_daily_usage) AS usage_line_count
-    FROM cost.invoice_lines
-    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
+        sum(daily_usage_amount) AS daily_usage_amount,
+        sum(not_in_daily_usage_amount) AS not_in_daily_usage_amount,
+        sum(rounding_amount) AS rounding_amount,
+        sum(bounded_amount) AS bounded_amount,
+        sum(usage_gap_amount) AS usage_gap_amount,
+        CAST(sum(lines_in_daily_usage) AS BIGINT) AS lines_in_daily_usage,
+        CAST(sum(matched_lines) AS BIGINT) AS matched_lines
+    FROM cost.customer_proof
+    WHERE billing_month = $billing_month AND currency = $currency
     GROUP BY provider, invoice_number
 ),
 
-usage AS (
+untaxed AS (
     SELECT
+        provider,
         invoice_number,
-        sum(net_amount) AS net_amount,
-        count(line_id) AS matched_count
-    FROM cost.usage_groups
-    WHERE billing_month = $billing_month AND currency = $currency
-    GROUP BY invoice_number
-),
-
-parts AS (
-    SELECT
-        invoice_number,
-        coalesce(sum(bounded_amount + unexplained_amount) FILTER (WHERE kind = 'legacy_line'), 0) AS contradicted_amount,
-        sum(rounding_amount) AS rounding_amount,
-        sum(rounding_rest) AS rounding_rest,
-        sum(bounded_amount) AS bounded_amount
-    FROM cost.proof_parts
-    WHERE billing_month = $billing_month AND currency = $currency
-    GROUP BY invoice_number
+        bool_and(coalesce(tax_amount, 0) = 0) AS is_untaxed
+    FROM cost.invoice_lines
+    WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
+    GROUP BY provider, invoice_number
 ),
 
 quarantined AS (
@@ -73,24 +65,25 @@ summed AS (
         documents.provider,
         documents.header_amount,
         documents.stated_tax_amount,
-        coalesce(lines.total_amount, 0) AS lines_amount,
-        coalesce(lines.tax_amount, 0) AS lines_tax_amount,
-        coalesce(lines.is_untaxed, FALSE) AS is_untaxed,
-        coalesce(lines.subtotal_amount, 0) AS subtotal_amount,
-        coalesce(usage.net_amount, 0) AS daily_usage_amount,
-        coalesce(lines.other_amount, 0) - coalesce(parts.contradicted_amount, 0) AS not_in_daily_usage_amount,
-        coalesce(parts.rounding_amount, 0) AS rounding_amount,
-        coalesce(parts.rounding_rest, 0) AS rounding_rest,
-        coalesce(parts.bounded_amount, 0) AS bounded_amount,
-        coalesce(usage.matched_count, 0) AS matched_count,
-        coalesce(lines.usage_line_count, 0) AS usage_line_count,
+        coalesce(customers.lines_amount, 0) AS lines_amount,
+        coalesce(customers.lines_tax_amount, 0) AS lines_tax_amount,
+        coalesce(untaxed.is_untaxed, FALSE) AS is_untaxed,
+        coalesce(customers.subtotal_amount, 0) AS subtotal_amount,
+        coalesce(customers.daily_usage_amount, 0) AS daily_usage_amount,
+        coalesce(customers.not_in_daily_usage_amount, 0) AS not_in_daily_usage_amount,
+        coalesce(customers.rounding_amount, 0) AS rounding_amount,
+        coalesce(customers.bounded_amount, 0) AS bounded_amount,
+        coalesce(customers.usage_gap_amount, 0) AS usage_gap_amount,
+        coalesce(customers.matched_lines, 0) AS matched_lines,
+        coalesce(customers.lines_in_daily_usage, 0) AS lines_in_daily_usage,
         quarantined.number_key IS NOT NULL AS is_incomplete
     FROM documents
-    LEFT JOIN lines USING (provider, invoice_number)
-    LEFT JOIN usage ON documents.provider = 'microsoft' AND documents.invoice_number = usage.invoice_number
-    LEFT JOIN parts ON documents.provider = 'microsoft' AND documents.invoice_number = parts.invoice_number
+    LEFT JOIN customers USING (provider, invoice_number)
+    LEFT JOIN untaxed USING (provider, invoice_number)
     LEFT JOIN quarantined
-        ON documents.provider = quarantined.provider AND quarantined.number_key = upper(trim(documents.invoice_number))
+        ON
+            documents.provider = quarantined.provider
+            AND quarantined.number_key IN (upper(trim(documents.invoice_number)), upper(trim(documents.reverses_invoice_number)))
 ),
 
 inferred AS (
@@ -123,11 +116,7 @@ taxed AS (
 gaps AS (
     SELECT
         *,
-        CAST(header_amount - lines_amount - document_tax_amount AS DECIMAL(38, 10)) AS header_gap_amount,
-        round_units18(
-            units18(subtotal_amount - daily_usage_amount - not_in_daily_usage_amount - rounding_amount - bounded_amount),
-            -rounding_rest
-        ) AS usage_gap_amount
+        CAST(header_amount - lines_amount - document_tax_amount AS DECIMAL(38, 10)) AS header_gap_amount
     FROM taxed
 ),
 
@@ -155,7 +144,7 @@ SELECT
     usage_gap_amount,
     unexplained_amount,
     CAST(
-        CAST(divide_half_away(matched_count * 1000000, usage_line_count) AS DECIMAL(18, 0)) * CAST('0.0001' AS DECIMAL(5, 4))
+        CAST(divide_half_away(matched_lines * 1000000, lines_in_daily_usage) AS DECIMAL(18, 0)) * CAST('0.0001' AS DECIMAL(5, 4))
         AS DECIMAL(18, 4)
     ) AS matched_lines_percent,
     CASE
@@ -167,6 +156,6 @@ SELECT
     subtotal_amount,
     inferred_percent4 IS NOT NULL AS is_document_tax_inferred,
     CAST(inferred_percent4 * CAST('0.0001' AS DECIMAL(5, 4)) AS DECIMAL(18, 4)) AS document_tax_percent,
-    usage_line_count AS lines_in_daily_usage,
-    matched_count AS matched_lines
+    lines_in_daily_usage,
+    matched_lines
 FROM judged

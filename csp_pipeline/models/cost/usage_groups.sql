@@ -16,7 +16,7 @@ WITH as_sent AS (
         min(meter_region) AS meter_region,
         count(*) AS usage_rows,
         sum(quantity) AS quantity,
-        sum(pricing_amount) AS pricing_amount,
+        sum(coalesce(pricing_amount, 0)) AS pricing_amount,
         sum(net_amount) AS net_amount,
         sum(pec_amount) AS pec_amount
     FROM cost.daily_usage
