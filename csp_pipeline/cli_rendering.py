@@ -64,6 +64,8 @@ def render(summary: Summary, console: Console) -> None:
     _table(console, "Revenue and cost, the month and all months", _TOTAL_COLUMNS, summary.totals, rounded_cell)
     _table(console, "Draft invoices of the month", _DRAFT_COLUMNS, summary.drafts)
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
+    if summary.disputes:
+        _table(console, "Disputed with providers, open cases first", _DISPUTE_COLUMNS, summary.disputes)
     _files(console, summary)
     _people(console, summary)
     for line in (
@@ -93,6 +95,17 @@ _INVOICE_COLUMNS = {
     "unexplained": "unexplained_amount",
     "matched %": "matched_lines_percent",
     "state": "proof_state",
+}
+_DISPUTE_COLUMNS = {
+    "invoice": "invoice_number",
+    "case": "case_number",
+    "state": "state",
+    "customer": "customer_id",
+    "disputed": "disputed_amount",
+    "cur": "currency",
+    "unexplained": "unexplained_amount",
+    "proof": "proof_state",
+    "not found": "not_found",
 }
 _TOTAL_COLUMNS = {
     "cur": "currency",

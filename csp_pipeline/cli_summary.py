@@ -42,6 +42,22 @@ FROM cost.invoice_proof AS proof
 ORDER BY proof.billing_month, proof.currency, proof.invoice_number
 """
 
+_DISPUTES = """
+SELECT
+    provider,
+    invoice_number,
+    case_number,
+    state,
+    customer_id,
+    disputed_amount,
+    currency,
+    unexplained_amount,
+    proof_state,
+    not_found
+FROM cost.disputes
+ORDER BY state <> 'open', invoice_number, case_number, customer_id, line_id
+"""
+
 _TOTALS = """
 SELECT
     currency,
@@ -149,6 +165,7 @@ class Summary:
     totals: list[Row]
     drafts: list[Row]
     causes: list[Row]
+    disputes: list[Row]
     files: list[Row]
     quarantine: list[Row]
     notices: list[Row]
@@ -170,6 +187,7 @@ class Summary:
             "totals": _json(self.totals),
             "drafts": _json(self.drafts),
             "differences": _json(self.causes),
+            "disputes": _json(self.disputes),
             "files": _json(self.files),
             "quarantine": _json(self.quarantine),
             "notices": _json(self.notices),
@@ -194,17 +212,18 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
     with duckdb.connect(str(home.published), read_only=True) as connection:
         ask = _Questions(connection, {"month": month, "starred": sorted(NEEDS_A_PERSON)})
         invoices, causes, files = ask(_INVOICES), ask(_CAUSES), ask(_FILES)
-        notices, totals = ask(_NOTICES), ask(_TOTALS)
+        notices, totals, disputes = ask(_NOTICES), ask(_TOTALS), ask(_DISPUTES)
         return Summary(
             month=month,
             invoices=invoices,
             totals=totals,
             drafts=ask(_DRAFTS),
             causes=causes,
+            disputes=disputes,
             files=files,
             quarantine=ask(_QUARANTINE),
             notices=notices,
-            reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices)],
+            reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices, disputes)],
             where=_where(home),
         )
 
@@ -222,11 +241,16 @@ class _Questions:
 
 
 def _reasons(
-    invoices: list[Row], causes: list[Row], totals: list[Row], files: list[Row], notices: list[Row]
+    invoices: list[Row],
+    causes: list[Row],
+    totals: list[Row],
+    files: list[Row],
+    notices: list[Row],
+    disputes: list[Row],
 ) -> list[str]:
     """Why a person is needed, one sentence each: invoices, differences, files, terms; the largest amount first."""
     reasons = [
-        f"Invoice {row['invoice_number']} is {row['proof_state']}: {_unproven(row)}."
+        f"Invoice {row['invoice_number']} is {row['proof_state']}: {_unproven(row)}{_disputed(row, disputes)}."
         for row in sorted(invoices, key=lambda row: -abs(row["unexplained_amount"] or 0))
         if row["proof_state"] != "proven"
     ]
@@ -268,6 +292,16 @@ def _unproven(row: Row) -> str:
     unexplained = f"{_amount(row['unexplained_amount'])} {row['currency']} unexplained"
     is_incomplete = row["proof_state"] == "incomplete"
     return f"rows of it are in quarantine; {unexplained} without them" if is_incomplete else unexplained
+
+
+def _disputed(invoice: Row, disputes: list[Row]) -> str:
+    """What of an invoice is disputed with the provider, case by case."""
+    cases = [
+        f"{_amount(row['disputed_amount'])} {row['currency']} disputed under case {row['case_number']} ({row['state']})"
+        for row in disputes
+        if (row["provider"], row["invoice_number"]) == (invoice["provider"], invoice["invoice_number"])
+    ]
+    return "".join(f"; {case}" for case in cases)
 
 
 def _amount(value: Decimal | None) -> str:

@@ -268,6 +268,23 @@ RESOLUTIONS = CommercialTable(
     key=("service_month", "account_id", "subscription_id", "cause", "decided_at"),
 )
 
+PROVIDER_DISPUTES = CommercialTable(
+    "provider_disputes",
+    (
+        _text("provider"),
+        _needed("invoice_number"),
+        _text("customer_id"),
+        _text("line_id"),
+        CommercialColumn("amount", "decimal", is_required=True),
+        _needed("currency", "currency"),
+        _needed("case_number"),
+        _date("opened_on"),
+        _one_of("state", "open", "accepted", "rejected"),
+        _text("note"),
+    ),
+    key=("provider", "invoice_number", "customer_id", "line_id", "case_number"),
+)
+
 COMMERCIAL_TABLES = (
     ACCOUNTS,
     ACCOUNT_TENANTS,
@@ -282,4 +299,5 @@ COMMERCIAL_TABLES = (
     PAYMENTS,
     LICENSE_CHANGE_REQUESTS,
     RESOLUTIONS,
+    PROVIDER_DISPUTES,
 )

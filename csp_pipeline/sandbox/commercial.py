@@ -41,6 +41,7 @@ COLUMNS = {
     "license_change_requests": "request_id account_id customer_id subscription_id requested_at requested_by channel"
     " operation product_id sku_id new_quantity",
     "resolutions": "service_month account_id subscription_id cause decided_by decided_at decision note amount",
+    "provider_disputes": "provider invoice_number customer_id line_id amount currency case_number opened_on state note",
 }
 CHANNELS = ("portal", "api", "manual")
 

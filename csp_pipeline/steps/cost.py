@@ -31,6 +31,7 @@ COST_TABLES = (
     "cost.unexplained_rows",
     "cost.customer_proof",
     "cost.invoice_proof",
+    "cost.contradictions",
     "cost.resource_allocations",
     "cost.line_allocations",
     "cost.usage_by_sku",

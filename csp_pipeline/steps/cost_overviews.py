@@ -1,4 +1,4 @@
-"""Tables over all months of cost: what an open month will come to, what is accrued, owed and was restated, and prices.
+"""Tables over all months of cost: what an open month will come to, what is accrued, owed, disputed and was restated, and prices.
 
 What belongs here: their order and what they need beside the warehouse. They are small, rest on the partitions of
 `steps/cost.py` and on the reconciliation, and are made whole; what a row is stands in `models/cost/*.sql`.
@@ -21,6 +21,7 @@ OVERVIEW_TABLES = (
     "cost.forecast",
     "cost.credit_accruals",
     "cost.restatements",
+    "cost.disputes",
     "cost.price_sheet_prices",
     "cost.provider_exchange_rates",
     "cost.price_comparison",

@@ -113,7 +113,9 @@ def _of_invoices(
     for sha256, invoices in chosen.partly.items():
         path = parquet_path(home, wire_format.kind, sha256)
         wanted = ", ".join(literal(invoice) for invoice in invoices)
-        parts.append(f"SELECT {columns} FROM read_parquet({path_list([path])}) WHERE {wire_format.invoice} IN ({wanted})")
+        parts.append(
+            f"SELECT {columns} FROM read_parquet({path_list([path])}) WHERE {wire_format.invoice} IN ({wanted})"
+        )
     return " UNION ALL ".join(parts) or _empty(wire_format)
 
 

@@ -83,7 +83,13 @@ def test_an_earlier_version_that_arrives_late_is_not_known_before_it_came(partne
 def test_usage_that_is_sent_again_is_a_restatement_without_a_change_of_cost(
     partner: StagedPartner, settings: Settings
 ) -> None:
-    earlier = {"kind": "daily_usage", "invoice_number": "G1", "version_number": 1, "customer_id": "tenant-a", "net": "7"}
+    earlier = {
+        "kind": "daily_usage",
+        "invoice_number": "G1",
+        "version_number": 1,
+        "customer_id": "tenant-a",
+        "net": "7",
+    }
     partner.stage(
         daily_usage=[usage("9.5", quantity="3"), usage("0.4", quantity="1")],
         reconciliation=[line("9.90", billable_quantity="4")],
@@ -94,9 +100,10 @@ def test_usage_that_is_sent_again_is_a_restatement_without_a_change_of_cost(
     assert (found["source_kind"], found["difference_amount"], found["usage_difference_amount"]) == (
         "daily_usage", 0, Decimal("2.9"),
     )  # fmt: skip
-    assert (found["version_before"], found["version_after"], found["lines_before"], found["lines_after"]) == (1, 2, 1, 2)
-    usage_known = "SELECT sum(usage_amount) AS usage, sum(subtotal_amount) AS cost FROM cost.known_on(DATE '2026-10-02')"
-    assert partner.only(usage_known) == {"usage": Decimal("9.9"), "cost": Decimal("9.90")}
+    assert (found["version_before"], found["version_after"]) == (1, 2)
+    assert (found["lines_before"], found["lines_after"]) == (1, 2)
+    asked = "SELECT sum(usage_amount) AS usage, sum(subtotal_amount) AS cost FROM cost.known_on(DATE '2026-10-02')"
+    assert partner.only(asked) == {"usage": Decimal("9.9"), "cost": Decimal("9.90")}
 
 
 def test_a_legacy_document_that_is_sent_again_is_a_restatement(partner: StagedPartner, settings: Settings) -> None:

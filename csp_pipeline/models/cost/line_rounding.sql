@@ -8,6 +8,7 @@ WITH lines AS (
         line.is_in_daily_usage,
         line.subtotal_amount,
         part.formula_amount,
+        line.billable_quantity < 0 AS is_negative,
         units18(abs(line.effective_unit_price)) AS price,
         units18(abs(line.billable_quantity)) AS quantity,
         units18(abs(coalesce(line.fx_rate, 1))) AS rate,
@@ -45,6 +46,27 @@ amounts AS (
         usage_line_minor_units(product_units18(price, quantity), rate, $minor_decimals) AS usage_minor_units,
         CAST('1' || repeat('0', $minor_decimals) AS HUGEINT) AS minor_units_of_one
     FROM lines
+),
+
+judged AS (
+    SELECT
+        *,
+        nullif(
+            concat_ws(
+                ',',
+                CASE WHEN cut_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals) = subtotal THEN 'A' END,
+                CASE WHEN cut_minor_units(converted_price, $minor_decimals) * quantity = subtotal * minor_units_of_one THEN 'B' END,
+                CASE WHEN half_up_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals) = subtotal THEN 'C' END,
+                CASE WHEN half_up_minor_units(converted_price, $minor_decimals) * quantity = subtotal * minor_units_of_one THEN 'D' END,
+                CASE
+                    WHEN
+                        coalesce(formula_amount = subtotal_amount, usage_minor_units * one_minor_unit18($minor_decimals) = subtotal)
+                        THEN 'usage'
+                END
+            ),
+            ''
+        ) AS reproduced_by
+    FROM amounts
 )
 
 SELECT
@@ -55,19 +77,23 @@ SELECT
     charge_type,
     is_in_daily_usage,
     subtotal_amount,
-    nullif(
-        concat_ws(
-            ',',
-            CASE WHEN cut_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals) = subtotal THEN 'A' END,
-            CASE WHEN cut_minor_units(converted_price, $minor_decimals) * quantity = subtotal * minor_units_of_one THEN 'B' END,
-            CASE WHEN half_up_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals) = subtotal THEN 'C' END,
-            CASE WHEN half_up_minor_units(converted_price, $minor_decimals) * quantity = subtotal * minor_units_of_one THEN 'D' END,
-            CASE
-                WHEN
-                    coalesce(formula_amount = subtotal_amount, usage_minor_units * one_minor_unit18($minor_decimals) = subtotal)
-                    THEN 'usage'
-            END
-        ),
-        ''
-    ) AS reproduced_by
-FROM amounts
+    reproduced_by,
+    CASE
+        WHEN reproduced_by IS NOT NULL THEN subtotal_amount
+        ELSE from_units18(
+            CASE WHEN subtotal_amount < 0 OR (subtotal_amount = 0 AND is_negative) THEN -1 ELSE 1 END
+            * list_sort(
+                list_transform(
+                    [
+                        cut_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals),
+                        cut_minor_units(converted_price, $minor_decimals) * quantity // minor_units_of_one,
+                        half_up_minor_units(amount, $minor_decimals) * one_minor_unit18($minor_decimals),
+                        half_up_minor_units(converted_price, $minor_decimals) * quantity // minor_units_of_one,
+                        usage_minor_units * one_minor_unit18($minor_decimals)
+                    ],
+                    LAMBDA published: {'distance': abs(published - subtotal), 'published': published}
+                )
+            )[1].published
+        )
+    END AS nearest_amount
+FROM judged
