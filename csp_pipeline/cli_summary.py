@@ -211,8 +211,9 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
     """
     with duckdb.connect(str(home.published), read_only=True) as connection:
         ask = _Questions(connection, {"month": month, "starred": sorted(NEEDS_A_PERSON)})
-        invoices, causes, files = ask(_INVOICES), ask(_CAUSES), ask(_FILES)
-        notices, totals, disputes = ask(_NOTICES), ask(_TOTALS), ask(_DISPUTES)
+        causes, files, disputes = ask(_CAUSES), ask(_FILES), ask(_DISPUTES)
+        notices, totals = ask(_NOTICES), ask(_TOTALS)
+        invoices = [row | {"disputed": _disputed(row, disputes)} for row in ask(_INVOICES)]
         return Summary(
             month=month,
             invoices=invoices,
@@ -223,7 +224,7 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
             files=files,
             quarantine=ask(_QUARANTINE),
             notices=notices,
-            reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices, disputes)],
+            reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices)],
             where=_where(home),
         )
 
@@ -241,16 +242,11 @@ class _Questions:
 
 
 def _reasons(
-    invoices: list[Row],
-    causes: list[Row],
-    totals: list[Row],
-    files: list[Row],
-    notices: list[Row],
-    disputes: list[Row],
+    invoices: list[Row], causes: list[Row], totals: list[Row], files: list[Row], notices: list[Row]
 ) -> list[str]:
     """Why a person is needed, one sentence each: invoices, differences, files, terms; the largest amount first."""
     reasons = [
-        f"Invoice {row['invoice_number']} is {row['proof_state']}: {_unproven(row)}{_disputed(row, disputes)}."
+        f"Invoice {row['invoice_number']} is {row['proof_state']}: {'; '.join([_unproven(row), *row['disputed']])}."
         for row in sorted(invoices, key=lambda row: -abs(row["unexplained_amount"] or 0))
         if row["proof_state"] != "proven"
     ]
@@ -294,14 +290,13 @@ def _unproven(row: Row) -> str:
     return f"rows of it are in quarantine; {unexplained} without them" if is_incomplete else unexplained
 
 
-def _disputed(invoice: Row, disputes: list[Row]) -> str:
+def _disputed(invoice: Row, disputes: list[Row]) -> list[str]:
     """What of an invoice is disputed with the provider, case by case."""
-    cases = [
+    return [
         f"{_amount(row['disputed_amount'])} {row['currency']} disputed under case {row['case_number']} ({row['state']})"
         for row in disputes
         if (row["provider"], row["invoice_number"]) == (invoice["provider"], invoice["invoice_number"])
     ]
-    return "".join(f"; {case}" for case in cases)
 
 
 def _amount(value: Decimal | None) -> str:

@@ -1,4 +1,4 @@
-"""Tables over all months of cost: what an open month will come to, what is accrued, owed, disputed and was restated, and prices.
+"""Tables over all months of cost: forecast, accruals, what is owed, disputed and was restated, and prices.
 
 What belongs here: their order and what they need beside the warehouse. They are small, rest on the partitions of
 `steps/cost.py` and on the reconciliation, and are made whole; what a row is stands in `models/cost/*.sql`.

@@ -18,7 +18,6 @@ from csp_pipeline.storage.version_views import create_version_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     import duckdb
 
@@ -44,7 +43,8 @@ def create_staged_views(
     """Make the temporary views `staged_<kind>` over the Parquet files that count.
 
     The views of reconciliation and usage hold the rows of the invoices of one month and currency (as `cost.invoices`
-    says), with those that a derived one reverses, or of all, those of the open kinds the rows of the open months; a month's view reads that month's files only.
+    says), with those that a derived one reverses, or of all, those of the open kinds the rows of the open months; a
+    month's view reads that month's files only.
     `staged_latest_<open kind>` keeps what an open month held last when it is billed; `version_views` adds what earlier
     versions of documents held.
     Snapshots stand under each day they were seen on. A kind without files gives a typed, empty view.

@@ -42,7 +42,7 @@ USAGE_COLUMNS = {
     "net": "DECIMAL(38,18)",
     "source_row": "BIGINT",
 }
-"""The columns of `staged_usage_versions`: a row per usage row and version that holds it, of those that count no more."""
+"""The columns of `staged_usage_versions`: a row per usage row and version that holds it and counts no more."""
 
 _NEW_COMMERCE = {
     "customer_id": "customer_id",
@@ -137,7 +137,8 @@ def _rows(kind: str, files: str, columns: Mapping[str, str], *, rows: str = "TRU
     invoice = (distributor.FORMAT if kind.startswith(distributor.PREFIX) else FORMATS[kind]).invoice
     named = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     return f"""
-        SELECT versions.kind, versions.invoice_number, versions.version_number, staged.* EXCLUDE (number_in_rows, sha256)
+        SELECT
+            versions.kind, versions.invoice_number, versions.version_number, staged.* EXCLUDE (number_in_rows, sha256)
         FROM (
             SELECT {invoice} AS number_in_rows, file_sha256 AS sha256, source_row, {named}
             FROM read_parquet({files})

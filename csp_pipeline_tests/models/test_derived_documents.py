@@ -96,7 +96,8 @@ def test_it_is_proved_against_its_own_header(partner: StagedPartner) -> None:
     assert (note["proof_state"], note["header_gap_amount"], note["usage_gap_amount"]) == (
         "unproven", Decimal("0.01"), 0,
     )  # fmt: skip
-    assert (note["rounding_amount"], note["matched_lines_percent"]) == (-original["rounding_amount"], 100)
+    assert (original["rounding_amount"], note["rounding_amount"]) == (Decimal("-0.0087"), Decimal("0.0087"))
+    assert note["matched_lines_percent"] == 100
 
 
 def test_a_void_note_of_another_month_carries_its_lines_there(partner: StagedPartner) -> None:
@@ -165,6 +166,5 @@ def test_a_document_and_its_derived_void_add_up_to_nothing(nets: list[Decimal], 
         "usage_groups": "pec_amount",
     }.items():
         assert partner.only(f"SELECT coalesce(sum({amount}), 0) AS amount FROM cost.{table}")["amount"] == 0, table
-    gaps = partner.rows("SELECT usage_gap_amount FROM cost.invoice_proof ORDER BY invoice_number")
-    assert gaps[0]["usage_gap_amount"] == -gaps[1]["usage_gap_amount"]
+    assert partner.only("SELECT sum(usage_gap_amount) AS gap FROM cost.invoice_proof")["gap"] == 0
     partner.con.close()

@@ -83,7 +83,7 @@ def test_an_earlier_version_that_arrives_late_is_not_known_before_it_came(partne
 def test_usage_that_is_sent_again_is_a_restatement_without_a_change_of_cost(
     partner: StagedPartner, settings: Settings
 ) -> None:
-    earlier = {
+    earlier: Row = {
         "kind": "daily_usage",
         "invoice_number": "G1",
         "version_number": 1,
@@ -107,7 +107,7 @@ def test_usage_that_is_sent_again_is_a_restatement_without_a_change_of_cost(
 
 
 def test_a_legacy_document_that_is_sent_again_is_a_restatement(partner: StagedPartner, settings: Settings) -> None:
-    charge = {
+    charge: Row = {
         "invoice_number": "D1",
         "customer_id": "tenant-a",
         "subtotal": "42",
@@ -120,7 +120,7 @@ def test_a_legacy_document_that_is_sent_again_is_a_restatement(partner: StagedPa
         "amount": "42",
         "total_other_discount": "0",
     }
-    told = {"kind": "legacy_licence", "invoice_number": "D1", "customer_id": "tenant-a"}
+    told: Row = {"kind": "legacy_licence", "invoice_number": "D1", "customer_id": "tenant-a"}
     partner.stage(
         invoice_headers=[header("42", invoice_number="D1")],
         legacy_licence=[charge],
@@ -134,8 +134,8 @@ def test_a_legacy_document_that_is_sent_again_is_a_restatement(partner: StagedPa
 
 
 def test_documents_of_two_providers_with_one_number_are_told_apart(partner: StagedPartner, settings: Settings) -> None:
-    shared = {"kind": "distributor_sample", "invoice_number": "G1", "customer_id": "tenant-a"}
-    bought = {
+    shared: Row = {"kind": "distributor_sample", "invoice_number": "G1", "customer_id": "tenant-a"}
+    bought: Row = {
         "provider": "sample",
         "invoice_number": "G1",
         "customer_id": "tenant-a",
@@ -164,7 +164,8 @@ def test_documents_of_two_providers_with_one_number_are_told_apart(partner: Stag
     partner.build()
     columns = "provider, change_kind, subtotal_before_amount, subtotal_after_amount"
     assert restated(partner, settings, columns) == [("sample", "new_version", 5, 6)]
-    assert sorted(row["total_amount"] for row in partner.rows("SELECT total_amount FROM cost.payables")) == [6, 100]
+    owed = partner.rows("SELECT total_amount FROM cost.payables ORDER BY total_amount")
+    assert [row["total_amount"] for row in owed] == [6, 100]
 
 
 def test_a_derived_void_tells_what_was_known_of_the_document_from_its_header_on(

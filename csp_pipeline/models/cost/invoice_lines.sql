@@ -53,7 +53,8 @@ staged AS (
         sha256(concat_ws(
             chr(31),
             coalesce(partner_id, ''), coalesce(customer_id, ''), coalesce(customer_name, ''), coalesce(customer_domain_name, ''),
-            coalesce(customer_country, ''), coalesce(upper(document_number), upper(invoice_number), ''), coalesce(mpn_id, ''), coalesce(reseller_mpn_id, ''),
+            coalesce(customer_country, ''), coalesce(upper(document_number), upper(invoice_number), ''), coalesce(mpn_id, ''),
+            coalesce(reseller_mpn_id, ''),
             coalesce(order_id, ''), coalesce(CAST(order_date AS VARCHAR), ''), coalesce(product_id, ''), coalesce(sku_id, ''),
             coalesce(availability_id, ''), coalesce(sku_name, ''), coalesce(product_name, ''), lower(coalesce(charge_type, '')),
             coalesce(CAST(unit_price AS VARCHAR), ''), coalesce(CAST(quantity AS VARCHAR), ''),
@@ -84,7 +85,12 @@ numbered AS (
         *,
         row_number() OVER (PARTITION BY content ORDER BY source_file, file_sha256, source_row) AS ordinal,
         regexp_extract(
-            list_filter(adjustments, LAMBDA entry: contains(lower(entry), 'earned credit') AND regexp_matches(entry, '[0-9]\s*%'))[1], '([0-9]+(?:\.[0-9]+)?)\s*%', 1
+            list_filter(
+                adjustments,
+                LAMBDA entry: contains(lower(entry), 'earned credit') AND regexp_matches(entry, '[0-9]\s*%')
+            )[1],
+            '([0-9]+(?:\.[0-9]+)?)\s*%',
+            1
         ) AS pec_text
     FROM staged
 )

@@ -189,7 +189,9 @@ derived AS (
         documents.invoice_number,
         TRUE AS is_derived,
         sums.kind,
-        dense_rank() OVER (PARTITION BY documents.provider, documents.invoice_number, sums.kind ORDER BY sums.version_number) AS version_number,
+        dense_rank() OVER (
+            PARTITION BY documents.provider, documents.invoice_number, sums.kind ORDER BY sums.version_number
+        ) AS version_number,
         sums.customer_id,
         sums.customer_name,
         sums.line_count,

@@ -83,7 +83,10 @@ derived AS (
         -original.tax_amount AS tax_amount
     FROM headers AS void
     INNER JOIN files AS original
-        ON void.provider = original.provider AND original.number_key = upper(trim(void.amends_of)) AND original.number_key <> void.number_key
+        ON
+            void.provider = original.provider
+            AND void.number_key <> original.number_key
+            AND original.number_key = upper(trim(void.amends_of))
     LEFT JOIN headers AS original_header ON original.number_key = original_header.number_key
     ANTI JOIN files AS own ON void.provider = own.provider AND void.number_key = own.number_key
     WHERE regexp_replace(lower(void.document_type), '[^a-z]', '', 'g') = 'voidnote'

@@ -91,7 +91,7 @@ SELECT
                         half_up_minor_units(converted_price, $minor_decimals) * quantity // minor_units_of_one,
                         usage_minor_units * one_minor_unit18($minor_decimals)
                     ],
-                    LAMBDA published: {'distance': abs(published - subtotal), 'published': published}
+                    LAMBDA published: struct_pack(distance := abs(published - subtotal), published := published)
                 )
             )[1].published
         )

@@ -14,7 +14,8 @@ documents AS (
         source_kind,
         version_number,
         effective_at,
-        source_files
+        source_files,
+        is_current
     FROM versions
 ),
 
@@ -25,7 +26,8 @@ current_documents AS (
         max(version_number) AS version_number,
         max(effective_at) AS effective_at,
         string_agg(source_files, ', ' ORDER BY source_kind) AS source_files
-    FROM (SELECT DISTINCT provider, invoice_number, source_kind, version_number, effective_at, source_files FROM versions WHERE is_current)
+    FROM documents
+    WHERE is_current
     GROUP BY ALL
 ),
 
@@ -100,13 +102,11 @@ sides AS (
         change.*,
         change.invoice_number AS held_number,
         change.source_kind AS held_kind,
-        step.version_number AS held_version,
-        step.counts_before,
+        CASE WHEN step.counts_after = 1 THEN change.version_after ELSE change.version_before END AS held_version,
+        1 - step.counts_after AS counts_before,
         step.counts_after
     FROM new_versions AS change
-    CROSS JOIN LATERAL (
-        VALUES (change.version_before, 1, 0), (change.version_after, 0, 1)
-    ) AS step (version_number, counts_before, counts_after)
+    CROSS JOIN (VALUES (0), (1)) AS step (counts_after)
     UNION ALL BY NAME
     SELECT
         change.* EXCLUDE (place),
