@@ -77,7 +77,7 @@ def test_a_dispute_of_a_line_tells_where_the_line_stands(partner: StagedPartner,
     disputed(partner, settings, "")
     line_id = partner.only("SELECT line_id FROM cost.invoice_lines")["line_id"]
     disputed(partner, settings, f",G1,,{line_id},0.01,EUR,1,,rejected,\n")
-    found = partner.only("SELECT line_source_file, line_source_row, line_amount, state FROM cost.disputes")
+    found = partner.only("SELECT source_file, source_row, line_amount, state FROM cost.disputes")
     assert tuple(found.values()) == ("recon.csv", 1, Decimal("6.01"), "rejected")
 
 
