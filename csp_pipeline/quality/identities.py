@@ -52,6 +52,7 @@ IDENTITIES = (
     Identity("subtotal_and_tax_are_total", "cost.invoice_lines"),
     Identity("azure_plan_is_carried_down", "cost.azure_plan_costs"),
     Identity("estimates_are_open_files", "cost.usage_by_day"),
+    Identity("open_costs_are_the_estimates", "cost.open_costs"),
     Identity("versions_are_the_lines", "cost.invoice_versions"),
     Identity("credit_is_accrued", "cost.credit_accruals"),
     Identity("cost_is_recognised", "reconciliation.revenue_vs_cost"),

@@ -38,6 +38,7 @@ COST_TABLES = (
     "cost.usage_by_day",
     "cost.credit_comparison",
     "cost.unbilled_accruals",
+    "cost.open_costs",
     "cost.invoice_versions",
     "cost.reseller_costs",
 )

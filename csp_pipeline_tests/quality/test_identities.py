@@ -53,6 +53,7 @@ TIED = {
     "cost.usage_by_day": [
         "'2026-04' AS billing_month, true AS is_estimate, 'EUR' AS currency, 'a' AS customer_id, 0.7 AS net_amount"
     ],
+    "cost.open_costs": ["'2026-04' AS billing_month, 'EUR' AS currency, 'u1' AS line_id, 0.7 AS net_amount"],
     "cost.invoice_versions": [
         "'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
         "'G1' AS invoice_number, 2 AS version_number, true AS is_current, 12.3 AS subtotal_amount",
@@ -114,6 +115,10 @@ BREAKS = {
     "estimates_are_open_files": (
         "UPDATE meta.open_month_files SET is_current = false",
         "estimates_are_open_files: open_daily_usage 2026-04 EUR: expected 0.00 in the files, found 0.70 estimated",
+    ),
+    "open_costs_are_the_estimates": (
+        "UPDATE cost.open_costs SET net_amount = 0.71",
+        "open_costs_are_the_estimates: 2026-04 EUR: expected 0.70 estimated, found 0.71 by keys of contract lines",
     ),
     "versions_are_the_lines": (
         "UPDATE cost.invoice_versions SET subtotal_amount = 12.31 WHERE is_current",
