@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-LINES = "contract_line_id,account_id,subscription_id,entitlement_id,pricing_model,markup_percent,cost_basis,currency,starts_on"
+LINES = (
+    "contract_line_id,account_id,subscription_id,entitlement_id,"
+    "pricing_model,markup_percent,cost_basis,currency,starts_on"
+)
 PLAN = {"product_id": "DZH318Z0BPS6", "sku_id": "0001", "subscription_id": "plan"}
 NETS = st.lists(st.decimals(min_value=Decimal(-100), max_value=Decimal(1000), places=10), min_size=1, max_size=5)
 
