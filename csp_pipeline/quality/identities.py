@@ -51,6 +51,8 @@ IDENTITIES = (
     Identity("invoice_lines_equal_files", "cost.invoice_lines"),
     Identity("subtotal_and_tax_are_total", "cost.invoice_lines"),
     Identity("azure_plan_is_carried_down", "cost.azure_plan_costs"),
+    Identity("benefits_are_carried_down", "cost.benefit_allocations"),
+    Identity("tags_sum_to_billed_cost", "cost.tag_allocations"),
     Identity("estimates_are_open_files", "cost.usage_by_day"),
     Identity("open_costs_are_the_estimates", "cost.open_costs"),
     Identity("versions_are_the_lines", "cost.invoice_versions"),

@@ -30,6 +30,7 @@ COST_TABLES = (
     "cost.rounding_rules",
     "cost.unexplained_rows",
     "cost.invoice_proof",
+    "cost.covered_usage",
     "cost.resource_allocations",
     "cost.line_allocations",
     "cost.usage_by_sku",
