@@ -21,6 +21,7 @@ OVERVIEW_TABLES = (
     "cost.payables",
     "cost.forecast",
     "cost.credit_accruals",
+    "cost.lost_credit",
     "cost.restatements",
     "cost.price_sheet_prices",
     "cost.provider_exchange_rates",
