@@ -102,6 +102,14 @@ def test_two_distributors_may_use_the_same_number(case: InboxCase) -> None:
     assert found == [("acme", Decimal(200), "proven"), ("other", Decimal(7), "proven")]
 
 
+def test_a_line_without_quantity_carries_no_seats_and_stops_nothing(case: InboxCase) -> None:
+    case.put("r.csv", HEADER + SEATS.format(total=200, amount=200).replace(",10,20,", ",,,"))
+    with warehouse_of(case.home.root) as con:
+        (row,) = rows_of(con, "SELECT * FROM reconciliation.revenue_vs_cost WHERE cost_amount <> 0")
+    assert (row["cost_amount"], row["provider_quantity"], row["contract_line_id"]) == (200, 0, "L1")
+    assert row["expected_revenue_amount"] == 0
+
+
 def test_a_restated_invoice_replaces_the_earlier_one(case: InboxCase) -> None:
     case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
     case.ingest(r2__csv=HEADER + SEATS.format(total=180, amount=180))

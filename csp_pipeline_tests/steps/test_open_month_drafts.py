@@ -10,6 +10,7 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from csp_pipeline.steps.cost import fill
+from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline_tests.product import rows_of
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 
@@ -80,6 +81,21 @@ def test_billed_cost_beside_an_estimate_marks_the_line_and_the_bill_ends_it(tmp_
         assert drafted(case, "2026-01", "2026-02")[1] == ("2026-02", "L1", Decimal("38.46"), True)
         case.con.execute("DELETE FROM cost.daily_usage")
         assert drafted(case, "2026-01", "2026-02")[1] == ("2026-02", "L1", Decimal("28.46"), False)
+
+
+def test_revenue_on_estimates_waits_for_its_document_and_is_not_revenue_without_cost(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, "L1,A1,,,cost_plus,10,net,EUR,2026-01-01")
+        case.cost("prepaid", "59", "2026-01-01", "2026-02-28", subscription_id="s1", billable_quantity="1")
+        use(case, "10", "e1")
+        drafted(case, "2026-01", "2026-02")
+        reconcile(case.con, case.settings, ["2026-01", "2026-02"])
+        parts = "SELECT service_month, cause, amount FROM reconciliation.differences"
+        assert case.con.execute(parts).fetchall() == [("2026-02", "period", Decimal(11))]
+        assert case.con.execute("SELECT DISTINCT status FROM reconciliation.revenue_vs_cost ORDER BY 1").fetchall() == [
+            ("explained",),
+            ("matched",),
+        ]
 
 
 def test_an_unbilled_line_marks_no_month_before_its_own(tmp_path: Path) -> None:
