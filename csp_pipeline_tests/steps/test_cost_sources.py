@@ -60,8 +60,8 @@ def test_a_reseller_s_month_is_billed_and_compared_from_the_lines_that_name_it(t
         ):  # fmt: skip
             case.cost(
                 name, amount, "2026-01-01", "2026-01-31", customer_id=customer, subscription_id=name,
-                product_id=product, billable_quantity=seats, unit_price="1", reseller_mpn_id=" 4391507 ", billing_frequency="Monthly",
-                charge_type="cycleCharge",
+                product_id=product, billable_quantity=seats, unit_price="1", reseller_mpn_id=" 4391507 ",
+                billing_frequency="Monthly", charge_type="cycleCharge",
             )  # fmt: skip
         report = case.load()
         assert [notice.message for notice in report.notices if "tenant" in notice.message] == []
