@@ -194,7 +194,15 @@ def doctor() -> int:
 
 @app.command()
 @in_a_sentence
-def rebuild() -> int:
+def rebuild(
+    *,
+    present_layouts: Annotated[
+        bool,
+        typer.Option(
+            "--present-layouts", help="Read invoices of distributors by the layouts that are in providers/ now."
+        ),
+    ] = False,
+) -> int:
     """Delete staging and warehouse, and make the same rows again from landing and ledger."""
     from csp_pipeline.cli_rendering import progress, terminal  # noqa: PLC0415
     from csp_pipeline.cli_summary import read_summary  # noqa: PLC0415
@@ -207,13 +215,13 @@ def rebuild() -> int:
     with status, exclusive(home, on_wait=tell):
         month = last_month_drafted(home)
         tell("Deleting staging and warehouse, and staging again what was landed.")
-        _restage(home, tell)
+        _restage(home, tell, keeps_layouts=not present_layouts)
         month = _in_dagster(settings, month, tell, take_files=False).month
     typer.echo(f"Rebuilt and published: {home.published}")
     return read_summary(home, month).exit_code
 
 
-def _restage(home: Home, tell: Callable[[str], None]) -> None:
+def _restage(home: Home, tell: Callable[[str], None], *, keeps_layouts: bool) -> None:
     from csp_pipeline.steps.ingest import load_file_catalogue, restage  # noqa: PLC0415
     from csp_pipeline.storage.warehouse import writing  # noqa: PLC0415
 
@@ -222,7 +230,7 @@ def _restage(home: Home, tell: Callable[[str], None]) -> None:
     for file in (home.warehouse, home.warehouse.with_name(f"{home.warehouse.name}.wal")):
         file.unlink(missing_ok=True)
     home.create()
-    restage(home, on_progress=tell)
+    restage(home, on_progress=tell, keeps_layouts=keeps_layouts)
     with writing(home) as connection:
         load_file_catalogue(connection, home)
 

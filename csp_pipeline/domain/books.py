@@ -1,6 +1,7 @@
 """The facts that rows of revenue versus cost share, and what a finished row is.
 
-What belongs here: values. The rules that finish a row are `seat_rows`, `cost_plus_rows`, `unmatched_rows`.
+What belongs here: values, and what is read off them. The rules that finish a row are `seat_rows`, `cost_plus_rows`,
+`unmatched_rows`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from csp_pipeline.domain.difference_facts import Documents
 from csp_pipeline.domain.recognition import to_units
 
 if TYPE_CHECKING:
@@ -76,3 +78,11 @@ class Finished:
 def whole_units(amount: Decimal) -> int:
     """An amount of at most 10 decimals in units of 1E-10."""
     return to_units(amount)[0]
+
+
+def documents_of(contract: Contract, done: Finished, books: Books) -> Documents:
+    """The documents that count for a contract line: those in the currency its cost comes in."""
+    pieces = books.contract_pieces.get(contract.contract_line_id, ())
+    main = books.main_currencies.get(contract.account_id) or books.main_currencies.get(None, "")
+    first, last = books.loaded.get(done.cost_currency or (pieces[0].currency if pieces else main), (None, None))
+    return Documents(first, last, books.drafted_through, books.billing_starts_on)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.books import Books, Finished, whole_units
+from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
 from csp_pipeline.domain.calendar import first_day_of
 from csp_pipeline.domain.difference_facts import Part, fraction_units
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
@@ -68,10 +68,18 @@ def _cost_plus_parts(done: Finished, contract: Contract, books: Books, moved_uni
         if not row.revenues:
             is_expired = contract.ends_on is not None and contract.ends_on < first_day_of(row.key.service_month)
             kind = "contract_expired" if is_expired else "unbilled_cost"
+        elif _is_not_loaded(done, contract, books):
+            kind = "period"
         elif not row.pieces:
             kind = "revenue_without_cost"
         parts.append(Part(kind, left, None, costs + revenues))
     return parts
+
+
+def _is_not_loaded(done: Finished, contract: Contract, books: Books) -> bool:
+    """Whether the month is later than the last loaded document: what was charged on estimates stands on none yet."""
+    last = documents_of(contract, done, books).last_loaded_month
+    return last is None or done.row.key.service_month > last
 
 
 def _is_not_drafted(month: str, contract: Contract, books: Books) -> bool:

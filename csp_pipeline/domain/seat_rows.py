@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.books import Books, Finished, whole_units
+from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.cost_plus_rows import finish_cost_plus
 from csp_pipeline.domain.difference_facts import Documents, ProviderLine, SeatChange, SeatFacts, fraction_units
@@ -37,7 +37,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     counted = counted_lines(piece for piece, _ in row.pieces)
     is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
     done.provider_quantity = None if is_consumption else quantity_on(counted, last_day_of(month))
-    documents = _documents(contract, done, books)
+    documents = documents_of(contract, done, books)
     if contract.pricing_model == "cost_plus":
         finish_cost_plus(done, contract, books)
         return
@@ -84,14 +84,6 @@ def billed_quantity(row: Row, month: str) -> Decimal | None:
         line for line, _ in row.revenues if line.kind in {"recurring", "change"} and line.start <= last <= line.end
     ]
     return sum((line.quantity for line in lines), Decimal(0)) if lines else None
-
-
-def _documents(contract: Contract, done: Finished, books: Books) -> Documents:
-    """The documents that count for a contract line: those in the currency its cost comes in."""
-    pieces = books.contract_pieces.get(contract.contract_line_id, ())
-    main = books.main_currencies.get(contract.account_id) or books.main_currencies.get(None, "")
-    first, last = books.loaded.get(done.cost_currency or (pieces[0].currency if pieces else main), (None, None))
-    return Documents(first, last, books.drafted_through, books.billing_starts_on)
 
 
 def _seat_facts(

@@ -83,12 +83,14 @@ class InvoiceMapping:
         wire_format: the columns under the names that the distributor gives them.
         delimiter, decimal: what stands between the fields, and before the decimals, of its CSV.
         dates: whether month or day comes first in a date that does not begin with the year.
+        source: the YAML it was declared in; it is kept with the files that are read by it.
     """
 
     wire_format: WireFormat
     delimiter: str = ","
     decimal: str = "."
     dates: DateOrder = "M/D/Y"
+    source: bytes = b""
 
 
 def provider_of(kind: str) -> str:
@@ -108,10 +110,19 @@ def read_mappings(folder: Path) -> tuple[list[InvoiceMapping], list[str]]:
     mappings, problems = [], []
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []:
         try:
-            mappings.append(mapping_of(_load(path)))
+            mappings.append(mapping_in(path.read_bytes()))
         except InputFileError as reason:
             problems.append(f"providers/{path.name}: {reason}")
     return mappings, problems
+
+
+def mapping_in(source: bytes) -> InvoiceMapping:
+    """The mapping that a YAML file declares.
+
+    Raises:
+        InputFileError: in one sentence, when it is no YAML, or says something missing, unknown or not of its form.
+    """
+    return replace(mapping_of(_load(source)), source=source)
 
 
 def mapping_of(declared: object) -> InvoiceMapping:
@@ -141,11 +152,11 @@ def mapping_of(declared: object) -> InvoiceMapping:
     )
 
 
-def _load(path: Path) -> object:
+def _load(source: bytes) -> object:
     import yaml  # noqa: PLC0415  (only a partner with distributors needs it)
 
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.safe_load(source.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as reason:
         raise InputFileError(f"expected YAML, found something else ({str(reason).splitlines()[0]})") from reason
 

@@ -39,10 +39,27 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _WIDE = pa.decimal256(60, 18)
 _DAY_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(.*)", re.ASCII | re.DOTALL)
 _MONTH_FIRST_DASHED = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})(.*)", re.ASCII | re.DOTALL)
-_BETWEEN_THOUSANDS = {".": str.maketrans("", "", ", \u00a0\u202f'"), ",": str.maketrans(",", ".", ". \u00a0\u202f'")}
-_AMOUNT = re.compile(
-    r"\(?\s*(-?)\s*[^\d\s.,()'-]{0,3}\s*([\d.,'\s\u00a0\u202f]*\d[\d.,]*(?:[eE][+-]?\d+)?)\s*[^\d+-]{0,4}?\s*\)?"
-)
+_SPACES = " \u00a0\u202f"
+_BETWEEN_THOUSANDS = {".": f",'\u2019{_SPACES}", ",": f".'\u2019{_SPACES}"}
+_UNIT = r"(?:[^\W\d_]{3}|kr\.?|Fr\.?|[^\W\d_]{0,2}[^\w\s.,()'+\u2212\u2019-]{1,2})"
+
+_AFTER = r"-|\u2212|CR|DR"
+
+
+def _amount(decimal: str) -> re.Pattern[str]:
+    """A number with whole groups of thousands, a sign on a side or brackets, CR for a credit, a currency beside it."""
+    between, point = f"[{_BETWEEN_THOUSANDS[decimal]}]", re.escape(decimal)
+    whole = rf"\d{{1,3}}(?:{between}\d{{2,3}})*{between}\d{{3}}(?:{point}\d+)?"
+    plain = rf"\d+(?:{point}\d*)?(?:[eE][+-]?\d+)?|{point}\d+"
+    return re.compile(
+        rf"(?P<opened>\()?\s*(?P<sign>[-\u2212+])?\s*{_UNIT}?\s*(?P<inner>[-\u2212])?\s*(?P<number>{whole}|{plain})"
+        rf"\s*(?:{_UNIT}?\s*(?P<after>{_AFTER})?|(?P<before_unit>{_AFTER})\s*{_UNIT})\s*(?P<closed>\))?",
+        re.IGNORECASE,
+    )
+
+
+_AMOUNT = {decimal: _amount(decimal) for decimal in _BETWEEN_THOUSANDS}
+_NEGATIVE = ("-", "\u2212", "CR")
 
 
 def is_workbook(path: Path) -> bool:
@@ -171,15 +188,16 @@ def _respelling(mapping: InvoiceMapping, decimal: str) -> Callable[[dict[str, li
 
 
 def _plain_number(sent: str, decimal: str) -> str:
-    """A number without what people put around it: thousands, a currency sign, brackets around a negative one."""
-    if not sent.strip():
-        return ""
-    found = _AMOUNT.fullmatch(sent.strip())
-    if found is None:
-        return sent
-    is_negative = bool(found.group(1)) or (sent.strip().startswith("(") and sent.strip().endswith(")"))
-    plain = found.group(2).translate(_BETWEEN_THOUSANDS[decimal])
-    return f"-{plain}" if is_negative else plain
+    """A number without what people put around it; one that is written in another way stays as sent."""
+    found = _AMOUNT[decimal].fullmatch(sent.strip())
+    if found is None or bool(found["opened"]) != bool(found["closed"]):
+        return sent.strip()
+    signs = (found["sign"], found["inner"], (found["after"] or found["before_unit"] or "").upper())
+    negatives = sum(sign in _NEGATIVE for sign in signs) + bool(found["opened"])
+    plain = found["number"].translate(str.maketrans("", "", _BETWEEN_THOUSANDS[decimal])).replace(decimal, ".")
+    if negatives > 1:
+        return sent.strip()
+    return f"-{plain}" if negatives else plain
 
 
 def _day_first(sent: str) -> str:

@@ -28,6 +28,10 @@ CREATE OR REPLACE TEMP MACRO first_days_units(units, days, first_days) AS
 CREATE OR REPLACE TEMP MACRO id_key(id) AS
     nullif(regexp_replace(lower(trim(id)), '^org:', ''), '');
 
+-- The order of a reservation or savings plan as it is compared: the GUID in it, as lines write one before it; else as sent.
+CREATE OR REPLACE TEMP MACRO benefit_key(id) AS
+    coalesce(nullif(regexp_extract(lower(id), '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'), ''), nullif(lower(trim(id)), ''));
+
 -- The text of a DECIMAL(38,18) as a BIGINT of 1E-10 when it is one (|amount| < 1E7, no digit beyond the tenth decimal), else NULL.
 CREATE OR REPLACE TEMP MACRO short_units10(digits) AS
     CASE WHEN length(digits) <= 27 AND right(digits, 8) = '00000000' THEN CAST(replace(left(digits, -8), '.', '') AS BIGINT) END;

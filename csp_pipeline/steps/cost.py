@@ -32,6 +32,7 @@ COST_TABLES = (
     "cost.customer_proof",
     "cost.invoice_proof",
     "cost.contradictions",
+    "cost.covered_usage",
     "cost.resource_allocations",
     "cost.line_allocations",
     "cost.usage_by_sku",
@@ -40,6 +41,7 @@ COST_TABLES = (
     "cost.usage_by_day",
     "cost.credit_comparison",
     "cost.unbilled_accruals",
+    "cost.open_costs",
     "cost.invoice_versions",
     "cost.reseller_costs",
 )

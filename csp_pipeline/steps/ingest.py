@@ -18,7 +18,15 @@ from csp_pipeline.sources.inbox import InboxFile, is_archive, look, take, take_m
 from csp_pipeline.storage.arrivals import forget_arrivals, is_repeated, read_arrivals
 from csp_pipeline.storage.durable import remove_unfinished
 from csp_pipeline.storage.file_catalogue import create_staged_views, load_file_catalogue
-from csp_pipeline.storage.landing import LandedFile, ListedDelivery, file_path, is_document, read_scans, write_scan
+from csp_pipeline.storage.landing import (
+    LandedFile,
+    ListedDelivery,
+    file_path,
+    is_document,
+    layouts_used,
+    read_scans,
+    write_scan,
+)
 from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest, workers
 from csp_pipeline.storage.warehouse import exclusive
 
@@ -97,7 +105,7 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
         if recorded or arrivals:
             number = (scans[-1].number if scans else 0) + 1
             listed = [ListedDelivery(arrival.number, arrival.origin) for arrival in arrivals]
-            write_scan(home, number, recorded, listed)
+            write_scan(home, number, recorded, listed, _layouts(settled))
             forget_arrivals(home, [arrival.number for arrival in arrivals])
         return IngestReport(
             number,
@@ -107,12 +115,17 @@ def land_and_stage(home: Home, *, on_progress: Callable[[str], None] = _silent) 
         )
 
 
-def restage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> IngestReport:
+def restage(home: Home, *, on_progress: Callable[[str], None] = _silent, keeps_layouts: bool = True) -> IngestReport:
     """Delete staging and make it again from landing, scan by scan; manifests stay as they are.
+
+    A distributor's invoice that is read for the first time, or by another layout than before, is put into a manifest
+    of its own with that layout, so that the next time gives the same rows.
 
     Args:
         home: the folders.
         on_progress: told one sentence per file.
+        keeps_layouts: whether a distributor's invoice is read by the layout it was read by before; otherwise by those
+            that are in the folder now.
 
     Returns:
         What became of each file; the same rows as before, and files that an earlier version could not read.
@@ -120,15 +133,23 @@ def restage(home: Home, *, on_progress: Callable[[str], None] = _silent) -> Inge
     with exclusive(home, on_wait=on_progress):
         clear(home)
         scans = read_scans(home)
+        known_layouts = layouts_used(scans)
         told: list[IngestedFile] = []
+        layouts: dict[str, str] = {}
         firsts: dict[str, _Settled] = {}
         for scan in scans:
             again = []
             for file in scan.files:
                 if file.status not in ("archive", "known"):
-                    again.append(_Settled(file, first=firsts.get(file.sha256)))
+                    layout = known_layouts.get(file.sha256) if keeps_layouts else None
+                    again.append(_Settled(file, first=firsts.get(file.sha256), layout=layout))
                     firsts.setdefault(file.sha256, again[-1])
-            told += [one.told() for one in _stage_scan(home, again, on_progress) if one.first is None]
+            settled = _stage_scan(home, again, on_progress)
+            told += [one.told() for one in settled if one.first is None]
+            layouts |= _layouts(settled)
+        news = {file: layout for file, layout in layouts.items() if known_layouts.get(file) != layout}
+        if news:
+            write_scan(home, scans[-1].number + 1, (), layouts=news)
         return IngestReport(scans[-1].number if scans else None, tuple(told), 0, ())
 
 
@@ -138,12 +159,14 @@ class _Settled:
 
     Attributes:
         first: where the same content was met before; what becomes of it becomes of this one too.
+        layout: the landed layout by which a distributor's invoice was read before.
     """
 
     file: LandedFile
     sidecar: Mapping[str, object] = field(default_factory=dict)
     is_settled: bool = False
     first: _Settled | None = None
+    layout: str | None = None
 
     def settle(self, status: Status, message: str, kind: str | None = None, same_as: str = "") -> None:
         self.file = self.file.settled(status, kind, message, same_as)
@@ -272,12 +295,21 @@ def _side_by_side(home: Home, new: Sequence[_Settled], shared: Workers) -> Itera
             files.shutdown(cancel_futures=True)
 
 
+def _layouts(settled: Iterable[_Settled]) -> dict[str, str]:
+    """The layout by which each distributor's invoice was read, both as SHA-256."""
+    return {
+        one.file.sha256: str(one.sidecar["layout"])
+        for one in settled
+        if one.first is None and one.file.status == "staged" and "layout" in one.sidecar
+    }
+
+
 def _stage_one(home: Home, one: _Settled, shared: Workers, currencies: Mapping[str, str]) -> None:
     if one.file.origin is not None and is_document(home, one.file.sha256):
         one.settle("kept", "")
         return
     try:
-        one.sidecar = stage(home, one.file, shared, currencies)
+        one.sidecar = stage(home, one.file, shared, currencies, one.layout)
     except UnrecognisedFileError as reason:
         one.settle("unrecognised", str(reason))
     except InputFileError as refusal:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from csp_pipeline.storage.durable import UNFINISHED, sync, write_text
 from csp_pipeline.storage.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from csp_pipeline.storage.home import Home
@@ -69,12 +70,18 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A look for files that found something new: those of the inbox are versions of the same moment."""
+    """A look for files that found something new: those of the inbox are versions of the same moment.
+
+    Attributes:
+        layouts: the layout by which each distributor's invoice was read, both as SHA-256; the layout is landed too. Of
+            several scans that name one for a file the latest counts.
+    """
 
     number: int
     scanned_at: datetime
     files: tuple[LandedFile, ...]
     deliveries: tuple[ListedDelivery, ...] = ()
+    layouts: Mapping[str, str] = field(default_factory=dict)
 
 
 def file_path(home: Home, sha256: str) -> Path:
@@ -143,10 +150,42 @@ def _scan(stored: Mapping[str, Any]) -> Scan:
     origins = {one["delivery"]: Origin.from_stored(one["origin"]) for one in stored.get("deliveries", ())}
     files = tuple(LandedFile(**file, origin=origins.get(file.get("delivery", 0))) for file in stored["files"])
     deliveries = tuple(ListedDelivery(number, origin) for number, origin in origins.items())
-    return Scan(stored["scan_number"], datetime.fromisoformat(stored["scanned_at"]), files, deliveries)
+    scanned_at = datetime.fromisoformat(stored["scanned_at"])
+    return Scan(stored["scan_number"], scanned_at, files, deliveries, stored.get("layouts", {}))
 
 
-def write_scan(home: Home, number: int, files: Sequence[LandedFile], deliveries: Sequence[ListedDelivery] = ()) -> Scan:
+def layouts_used(scans: Iterable[Scan]) -> dict[str, str]:
+    """The layout by which each distributor's invoice is read, both as SHA-256."""
+    return {file: layout for scan in scans for file, layout in scan.layouts.items()}
+
+
+def land_layout(home: Home, source: bytes) -> str:
+    """Keep the layout of a distributor's invoices; returns its SHA-256."""
+    return land(home, BytesIO(source), "layout").sha256
+
+
+def read_layout(home: Home, sha256: str) -> bytes:
+    """A layout that was kept.
+
+    Raises:
+        InputFileError: it is not there any more, or not as it was.
+    """
+    path = file_path(home, sha256)
+    if not path.is_file() or digest(path) != sha256:
+        raise InputFileError(
+            f"expected the layout it was read by in landing/files/{sha256}, found it missing or changed; restore "
+            "it, or run `csp-pipeline rebuild --present-layouts`"
+        )
+    return path.read_bytes()
+
+
+def write_scan(
+    home: Home,
+    number: int,
+    files: Sequence[LandedFile],
+    deliveries: Sequence[ListedDelivery] = (),
+    layouts: Mapping[str, str] | None = None,
+) -> Scan:
     """Write the manifest of a scan; with it, its files count as ingested and its deliveries as taken up.
 
     Args:
@@ -154,11 +193,13 @@ def write_scan(home: Home, number: int, files: Sequence[LandedFile], deliveries:
         number: the scan's number, one more than the last.
         files: what was landed and what became of it.
         deliveries: the deliveries among whose files these are.
+        layouts: the layout by which each distributor's invoice was read.
 
     Returns:
         The scan as written.
     """
-    scan = Scan(number, datetime.now(UTC).replace(microsecond=0, tzinfo=None), tuple(files), tuple(deliveries))
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    scan = Scan(number, now, tuple(files), tuple(deliveries), layouts or {})
     stored: dict[str, object] = {
         "scan_number": scan.number,
         "scanned_at": scan.scanned_at.isoformat(),
@@ -166,6 +207,8 @@ def write_scan(home: Home, number: int, files: Sequence[LandedFile], deliveries:
     }
     if deliveries:
         stored["deliveries"] = [{"delivery": one.number, "origin": one.origin.stored()} for one in deliveries]
+    if layouts:
+        stored["layouts"] = dict(sorted(layouts.items()))
     text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
     write_text(home.landing / "scans" / f"{number:06d}.json", text)
     return scan

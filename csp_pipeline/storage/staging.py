@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.buffers import Buffers
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, schema_of
-from csp_pipeline.formats.distributor import read_mappings
+from csp_pipeline.formats.distributor import mapping_in, read_mappings
 from csp_pipeline.formats.distributor_rows import is_workbook, open_workbook
 from csp_pipeline.formats.open_month import BILLED_OF, OPEN_OF
 from csp_pipeline.formats.opening import open_rows
@@ -34,14 +34,15 @@ from csp_pipeline.formats.schema import check, import_models
 from csp_pipeline.formats.unpacking import in_words, open_text
 from csp_pipeline.storage import quarantine
 from csp_pipeline.storage.durable import durable, write_text
-from csp_pipeline.storage.landing import file_path
+from csp_pipeline.storage.landing import file_path, land_layout, read_layout
 from csp_pipeline.storage.staged_sums import Sums, sums_of
 from csp_pipeline.storage.unnamed_documents import name_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from csp_pipeline.formats.columns import WireFormat
+    from csp_pipeline.formats.distributor import InvoiceMapping
     from csp_pipeline.formats.opening import Rows
     from csp_pipeline.storage.home import Home
     from csp_pipeline.storage.landing import LandedFile
@@ -136,7 +137,11 @@ def workers() -> Iterator[Workers]:
 
 
 def stage(
-    home: Home, file: LandedFile, shared: Workers, currencies: Mapping[str, str] | None = None
+    home: Home,
+    file: LandedFile,
+    shared: Workers,
+    currencies: Mapping[str, str] | None = None,
+    layout: str | None = None,
 ) -> dict[str, object]:
     """Read a landed file into staging.
 
@@ -145,20 +150,23 @@ def stage(
         file: the file; its bytes are in landing.
         shared: threads that type its batches, and memory, from `workers`.
         currencies: the currency of an invoice, for invoices found in more than one; other rows are put aside.
+        layout: the landed layout (SHA-256) by which a distributor's invoice is read; None is one of the folder's.
 
     Returns:
-        The sidecar: kind, rows, sums per invoice and a message.
+        The sidecar: kind, rows, sums per invoice and a message; of a distributor's invoice the landed layout too.
 
     Raises:
         UnrecognisedFileError: when the file is of no kind this version reads.
         InputFileError: when the file is refused whole.
     """
-    with _opened(home, file, shared.buffers) as rows:
+    mappings, problems = _layouts(home, layout)
+    with _opened(home, file, shared.buffers, mappings, problems) as rows:
         tally = _Tally()
         works = (_Preparing(rows, work, currencies or {}, place == 0) for place, work in enumerate(rows.batches()))
         prepared = _in_order(works, shared.pool)
         first = next(prepared, None)
         wire_format = rows.wire_format
+        used = next((mapping for mapping in mappings if mapping.wire_format is wire_format), None)
         batches = chain([first] if first else [], prepared)
         with durable(parquet_path(home, wire_format.kind, file.sha256)) as unfinished:
             with closing(prepared), _writer(unfinished, wire_format) as writer:
@@ -169,21 +177,31 @@ def stage(
             tally.rejects = quarantine.name_invoices(tally.rejects, sorted(tally.sums.invoices))
             quarantine.write(quarantine_path(home, file.sha256), file.name, tally.rejects)
     sidecar = _sidecar(wire_format, file, tally, rows.unknown)
+    if used is not None:
+        sidecar["layout"] = land_layout(home, used.source)
     write_text(
         sidecar_path(home, wire_format.kind, file.sha256), json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n"
     )
     return sidecar
 
 
+def _layouts(home: Home, layout: str | None) -> tuple[list[InvoiceMapping], list[str]]:
+    """The one layout that a file was read by, else those of the folder, read each time as a user may add one."""
+    if layout is not None:
+        return [mapping_in(read_layout(home, layout))], []
+    return read_mappings(home.providers if home.providers.is_dir() else _SHIPPED_PROVIDERS)
+
+
 @contextmanager
-def _opened(home: Home, file: LandedFile, buffers: Buffers) -> Iterator[Rows]:
-    """The rows of a landed file; the layouts of distributors are read each time, as a user may add one.
+def _opened(
+    home: Home, file: LandedFile, buffers: Buffers, mappings: Sequence[InvoiceMapping], problems: Sequence[str]
+) -> Iterator[Rows]:
+    """The rows of a landed file.
 
     Raises:
         UnrecognisedFileError: it is of no kind this version reads, and perhaps a layout could not be read.
         InputFileError: when the file is refused whole.
     """
-    mappings, problems = read_mappings(home.providers if home.providers.is_dir() else _SHIPPED_PROVIDERS)
     path = file_path(home, file.sha256)
     try:
         if is_workbook(path):

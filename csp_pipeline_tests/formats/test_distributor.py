@@ -136,6 +136,45 @@ def test_a_broken_mapping_leaves_the_others_alone(tmp_path: Path) -> None:
     assert problems[0].startswith("providers/a.yaml: expected YAML")
 
 
+@pytest.mark.parametrize(
+    ("sent", "decimal", "read"),
+    [
+        ("1.234,56", ",", "1234.56"),
+        ("1.234,56-", ",", "-1234.56"),
+        ("(1.234,56 EUR)", ",", "-1234.56"),
+        ("\u2212 12,50 \u20ac", ",", "-12.50"),
+        ("1\u202f234,5", ",", "1234.5"),
+        ("1,234.50 CR", ".", "-1234.50"),
+        ("12.50DR", ".", "12.50"),
+        ("$-12.50", ".", "-12.50"),
+        ("US$ 1,23,456.70", ".", "123456.70"),
+        ("CHF 1'234.50", ".", "1234.50"),
+        ("12.50- CRC", ".", "-12.50"),
+        (".5", ".", ".5"),
+        ("7.1E-05", ".", "7.1E-05"),
+        ("", ".", ""),
+    ],
+)
+def test_a_number_is_read_whatever_stands_around_it(sent: str, decimal: str, read: str) -> None:
+    assert _plain_number(sent, decimal) == read
+
+
+@pytest.mark.parametrize(
+    ("sent", "decimal"),
+    [
+        ("12,50", "."),
+        ("1.234,56", "."),
+        ("1,234.56", ","),
+        ("1.2.3", ","),
+        ("-12.50-", "."),
+        ("(5", "."),
+        ("5 pieces", "."),
+    ],
+)
+def test_a_number_written_in_another_way_is_never_guessed(sent: str, decimal: str) -> None:
+    assert _plain_number(sent, decimal) == sent
+
+
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=2))
 def test_a_number_written_the_european_way_keeps_every_digit(amount: Decimal) -> None:
     written = f"{amount:,.2f}".translate(str.maketrans(",.", ".,"))

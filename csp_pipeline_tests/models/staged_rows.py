@@ -45,7 +45,7 @@ DAILY_USAGE = (
     "charge_start_date charge_end_date usage_date meter_category meter_id meter_sub_category meter_name "
     "meter_region resource_group resource_uri unit_price quantity billing_pre_tax_total billing_currency "
     "pricing_pre_tax_total pricing_currency tags additional_info effective_unit_price pc_to_bc_exchange_rate "
-    "entitlement_id partner_earned_credit_percentage credit_type benefit_type source_file file_sha256 "
+    "entitlement_id partner_earned_credit_percentage credit_type benefit_type benefit_order_id source_file file_sha256 "
     "source_row"
 )
 HEADERS = (

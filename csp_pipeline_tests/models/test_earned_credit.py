@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.storage.warehouse import replace_rows
 from csp_pipeline_tests.models.staged_rows import usage
 
 if TYPE_CHECKING:
@@ -98,6 +100,42 @@ def test_credit_lost_at_the_turn_of_a_month_is_seen_in_any_order_of_loading(part
         assert _lost(partner, "billing_month = '2026-09'") == {date(2026, 10, 1)}
 
 
+def lost_credit(partner: StagedPartner) -> list[tuple[object, ...]]:
+    table = load_catalogue()["cost.lost_credit"]
+    replace_rows(partner.con, table, table.select() or "")
+    columns = "credit_state, access_lost_on, forgone_amount, rated_on, rated_amount, monthly_amount, is_estimate"
+    return [tuple(row.values()) for row in partner.rows(f"SELECT {columns} FROM cost.lost_credit ORDER BY resource_id")]
+
+
+def test_lost_credit_costs_a_month_what_the_last_full_day_did(partner: StagedPartner) -> None:
+    used = [
+        usage("10", resource_uri="a"),
+        usage("20", resource_uri="A", usage_date="2026-09-02", **NO_CREDIT),
+        usage("30", resource_uri="a", usage_date="2026-09-30", **NO_CREDIT),
+        usage("8", resource_uri="b", **NO_CREDIT),  # gone since
+        usage("8", resource_uri="c", **NO_CREDIT),
+        usage("8", resource_uri="c", usage_date="2026-09-30"),
+        usage("8", resource_uri="d"),
+    ]
+    partner.stage(daily_usage=used).build()
+    last = date(2026, 9, 30)
+    assert lost_credit(partner) == [
+        ("lost", date(2026, 9, 2), Decimal("7.5"), last, Decimal("4.5"), Decimal(135), False),
+        ("never", None, Decimal("1.2"), last, 0, 0, False),
+        ("regained", None, Decimal("1.2"), last, 0, 0, False),
+    ]
+
+
+def test_a_day_that_had_not_ended_sets_no_rate_and_an_open_month_does(partner: StagedPartner) -> None:
+    opened: Row = {"invoice_number": None, "billing_month": "2026-10", "charge_start_date": "2026-10-01"}
+    days = {"24": "40", "25": "10"}  # made on the 25th
+    estimates = [usage(net, usage_date=f"2026-10-{day}", **opened, **NO_CREDIT) for day, net in days.items()]
+    partner.stage(daily_usage=[usage("1")], open_daily_usage=estimates).build().build("2026-10")
+    assert lost_credit(partner) == [
+        ("lost", date(2026, 10, 24), Decimal("7.5"), date(2026, 10, 24), Decimal(6), Decimal(186), True)
+    ]
+
+
 def test_amounts_by_resource_and_day_sum_to_those_of_the_usage(partner: StagedPartner) -> None:
     rows = [
         usage(f"{n}.17", resource_uri=f"vm-{n % 3}", usage_date=f"2026-09-0{1 + n % 4}", **(NO_CREDIT if n % 2 else {}))
@@ -105,8 +143,13 @@ def test_amounts_by_resource_and_day_sum_to_those_of_the_usage(partner: StagedPa
     ]
     partner.stage(daily_usage=rows).build()
     by_resource = partner.only(
-        "SELECT sum(earned_amount) AS e, sum(forgone_amount) AS f FROM cost.partner_earned_credit"
+        "SELECT sum(earned_amount) AS e, sum(forgone_amount) AS f, sum(gross_amount) AS g "
+        "FROM cost.partner_earned_credit"
     )
-    by_plan = partner.only("SELECT sum(pec_amount) AS e, sum(pec_forgone_amount) AS f FROM cost.azure_plan_costs")
-    by_sku = partner.only("SELECT sum(pec_amount) AS e, sum(pec_forgone_amount) AS f FROM cost.usage_by_sku")
+    by_plan = partner.only(
+        "SELECT sum(pec_amount) AS e, sum(pec_forgone_amount) AS f, sum(gross_amount) AS g FROM cost.azure_plan_costs"
+    )
+    by_sku = partner.only(
+        "SELECT sum(pec_amount) AS e, sum(pec_forgone_amount) AS f, sum(gross_amount) AS g FROM cost.usage_by_sku"
+    )
     assert by_resource == by_plan == by_sku

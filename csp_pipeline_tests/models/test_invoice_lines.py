@@ -93,6 +93,8 @@ def test_a_blank_billable_quantity_is_the_quantity(partner: StagedPartner) -> No
         ('["15.0% Partner earned credit for services managed", "3% Promotion"]', "15"),
         ('["3% Promotion"]', "0"),
         ("15% Partner earned credit", "15"),
+        ("10% Promotion, 15,0% Partner Earned Credit for services managed", "15"),
+        ('["15 % Partner earned credit for services managed, per day"]', "15"),
         ("[broken", "0"),
         ("", "0"),
         (None, "0"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHA = "a" * 64
 BILLED = "'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
 CARRIED = "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
+MONTH = "'2026-03' AS billing_month, 'EUR' AS currency, "
 KEY = "'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
 MARCH = f"'2026-03' AS service_month, {KEY} 'EUR' AS cost_currency, "
 FILE = f"'{SHA}' AS file_sha256, "
@@ -39,12 +40,21 @@ TIED = {
     "cost.invoice_lines": [
         BILLED + FILE + "'l1' AS line_id, 'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, "
         "12 AS total_amount, 'g.csv' AS source_file, 1 AS source_row",
-        BILLED + FILE + "'l2' AS line_id, 'licence' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, "
+        BILLED + FILE + "'l2' AS line_id, 'reservation' AS product_family, 2.3 AS subtotal_amount, 0.34 AS tax_amount, "
         "2.64 AS total_amount, 'g.csv' AS source_file, 2 AS source_row",
     ],
     "cost.azure_plan_costs": [
         CARRIED + "'e1' AS entitlement_id, 7.5 AS billed_amount, 1.5 AS pec_amount",
         CARRIED + "'e2' AS entitlement_id, 2.5 AS billed_amount",
+    ],
+    "cost.resource_allocations": [MONTH + "'a' AS customer_id, 'l1' AS line_id, 10 AS billed_amount"],
+    "cost.benefit_allocations": [
+        MONTH + "'a' AS customer_id, 'l2' AS line_id, 'covered' AS benefit_state, 1.9 AS billed_amount",
+        MONTH + "'a' AS customer_id, 'l2' AS line_id, 'unused' AS benefit_state, 0.4 AS billed_amount",
+    ],
+    "cost.tag_allocations": [
+        MONTH + "'A' AS customer_id, 'env' AS tag_key, 'prod' AS tag_value, 9.5 AS billed_amount",
+        MONTH + "'A' AS customer_id, 'env' AS tag_key, 2.8 AS billed_amount",
     ],
     "meta.open_month_files": [
         FILE + "'open_daily_usage' AS kind, '2026-04' AS billing_month, 'EUR' AS currency, 0.7 AS amount_staged, "
@@ -62,6 +72,7 @@ TIED = {
         "2.64 AS lines_amount, -0.01 AS usage_gap_amount",
         "'m' AS provider, 'G1' AS invoice_number, 'b' AS customer_id, 10 AS subtotal_amount, 12 AS lines_amount",
     ],
+    "cost.open_costs": ["'2026-04' AS billing_month, 'EUR' AS currency, 'u1' AS line_id, 0.7 AS net_amount"],
     "cost.invoice_versions": [
         "'m' AS provider, 'G1' AS invoice_number, 1 AS version_number, false AS is_current, 99 AS subtotal_amount",
         "'m' AS provider, 'G1' AS invoice_number, 2 AS version_number, true AS is_current, 12.3 AS subtotal_amount",
@@ -120,6 +131,14 @@ BREAKS = {
         "DELETE FROM cost.azure_plan_costs WHERE entitlement_id = 'e2'",
         "azure_plan_is_carried_down: 2026-03 EUR: expected 10.00 on Azure plan lines, found 7.50 carried down",
     ),
+    "benefits_are_carried_down": (
+        "DELETE FROM cost.benefit_allocations WHERE benefit_state = 'unused'",
+        "benefits_are_carried_down: l2 (g.csv, row 2): expected 2.30 EUR on the line, found 1.90 carried down",
+    ),
+    "tags_sum_to_billed_cost": (
+        "DELETE FROM cost.tag_allocations WHERE tag_value IS NULL",
+        "tags_sum_to_billed_cost: 2026-03 EUR a tag env: expected 12.30 billed, found 9.50 by its values",
+    ),
     "estimates_are_open_files": (
         "UPDATE meta.open_month_files SET is_current = false",
         "estimates_are_open_files: open_daily_usage 2026-04 EUR: expected 0.00 in the files, found 0.70 estimated",
@@ -129,6 +148,10 @@ BREAKS = {
         "customers_make_the_proof: G1: expected 14.64, 12.30, 0.00, 0.00, 0.00, 0.00, -0.01 "
         "(lines, subtotals, usage, not in usage, rounding, bounded, gap), "
         "found 14.64, 12.30, 0.00, 0.00, 0.00, 0.00, 0.00 over its customers",
+    ),
+    "open_costs_are_the_estimates": (
+        "UPDATE cost.open_costs SET net_amount = 0.71",
+        "open_costs_are_the_estimates: 2026-04 EUR: expected 0.70 estimated, found 0.71 by keys of contract lines",
     ),
     "versions_are_the_lines": (
         "UPDATE cost.invoice_versions SET subtotal_amount = 12.31 WHERE is_current",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.steps.billing import build_cost_matches
 from csp_pipeline.steps.cost import fill
+from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 
 if TYPE_CHECKING:
@@ -40,6 +41,44 @@ def test_a_reseller_s_account_takes_the_cost_of_tenants_without_account(tmp_path
             "direct": (None, None),
             "removed": (None, None),
         }
+
+
+def test_a_reseller_s_month_is_billed_and_compared_from_the_lines_that_name_it(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("accounts", "account_id,name,currency", "A1,Contoso,EUR", "A2,Reseller,EUR")
+        case.terms("account_resellers", "account_id,reseller_mpn_id", "A2,4391507")
+        columns = "contract_line_id,account_id,customer_id,subscription_id,product_id,pricing_model,"
+        case.terms(
+            "contract_lines",
+            f"{columns}unit_price,markup_percent,currency,starts_on",
+            "L1,A2,,s1,,per_unit,12,,EUR,2026-01-01",
+            "L2,A2,c8,,P8,per_unit,7,,EUR,2026-01-01",
+            "L3,A2,,,,cost_plus,,10,EUR,2026-01-01",
+        )
+        for name, customer, product, amount, seats in (
+            ("s1", "c9", "P9", "100", "10"), ("s8", "c8", "P8", "30", "5"), ("s7", "c7", "P7", "20", "1"),
+        ):  # fmt: skip
+            case.cost(
+                name, amount, "2026-01-01", "2026-01-31", customer_id=customer, subscription_id=name,
+                product_id=product, billable_quantity=seats, unit_price="1", reseller_mpn_id=" 4391507 ",
+                billing_frequency="Monthly", charge_type="cycleCharge",
+            )  # fmt: skip
+        report = case.load()
+        assert [notice.message for notice in report.notices if "tenant" in notice.message] == []
+        case.draft("2026-01")
+        lines = "SELECT contract_line_id, quantity, net_amount FROM billing.invoice_lines ORDER BY 1, service_start_on"
+        found = case.con.execute(lines).fetchall()
+        assert [(line, quantity, net) for line, quantity, net in found if line != "L3"] == [
+            ("L1", 10, 120), ("L1", 10, 120), ("L2", 5, 35), ("L2", 5, 35),
+        ]  # fmt: skip
+        assert ("L3", None, 22) in found
+        reconcile(case.con, case.settings, ["2026-01"])
+        rows = "SELECT account_id, contract_line_id, cost_amount, status FROM reconciliation.revenue_vs_cost "
+        assert case.con.execute(f"{rows} WHERE service_month = '2026-01' ORDER BY 2").fetchall() == [
+            ("A2", "L1", 100, "matched"),
+            ("A2", "L2", 30, "matched"),
+            ("A2", "L3", 20, "matched"),
+        ]
 
 
 def test_cost_by_reseller_names_the_account_of_the_reseller(tmp_path: Path) -> None:

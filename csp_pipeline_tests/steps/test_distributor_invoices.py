@@ -102,6 +102,14 @@ def test_two_distributors_may_use_the_same_number(case: InboxCase) -> None:
     assert found == [("acme", Decimal(200), "proven"), ("other", Decimal(7), "proven")]
 
 
+def test_a_line_without_quantity_carries_no_seats_and_stops_nothing(case: InboxCase) -> None:
+    case.put("r.csv", HEADER + SEATS.format(total=200, amount=200).replace(",10,20,", ",,,"))
+    with warehouse_of(case.home.root) as con:
+        (row,) = rows_of(con, "SELECT * FROM reconciliation.revenue_vs_cost WHERE cost_amount <> 0")
+    assert (row["cost_amount"], row["provider_quantity"], row["contract_line_id"]) == (200, 0, "L1")
+    assert row["expected_revenue_amount"] == 0
+
+
 def test_a_restated_invoice_replaces_the_earlier_one(case: InboxCase) -> None:
     case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
     case.ingest(r2__csv=HEADER + SEATS.format(total=180, amount=180))
@@ -135,3 +143,61 @@ def test_a_workbook_in_the_inbox_is_one_file_and_no_archive(case: InboxCase) -> 
     before = case.query(rows)
     restage(case.home)
     assert case.query(rows) == before == [("acme", Decimal(200), date(2026, 10, 31))]
+
+
+ROWS = """
+SELECT kind, source_file, extended_price, quantity FROM staged_distributor_invoice JOIN meta.files USING (source_file)
+"""
+
+
+def layout_of(case: InboxCase) -> Path:
+    return case.home.providers / "acme.yaml"
+
+
+def test_a_rebuild_reads_by_the_layout_that_was_used_whatever_became_of_it(case: InboxCase) -> None:
+    case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
+    before = case.query(ROWS)
+    swapped = MAPPING.format(provider="acme").replace("quantity: Qty", "quantity: Amount")
+    layout_of(case).write_text(swapped.replace("extended_price: Amount", "extended_price: Qty"), "utf-8")
+    scans = sorted(case.home.landing.glob("scans/*"))
+    restage(case.home)
+    assert case.query(ROWS) == before
+    layout_of(case).unlink()
+    restage(case.home)
+    assert case.query(ROWS) == before == [("distributor_acme", "r.csv", Decimal(200), Decimal(10))]
+    assert sorted(case.home.landing.glob("scans/*")) == scans
+
+
+def test_a_corrected_layout_is_used_when_asked_for_and_kept_from_then_on(case: InboxCase) -> None:
+    case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
+    right = (
+        MAPPING.format(provider="acme").replace("quantity: Qty", "quantity: Price").replace("  unit_price: Price\n", "")
+    )
+    layout_of(case).write_text(right, "utf-8")
+    restage(case.home, keeps_layouts=False)
+    read_anew = [("distributor_acme", "r.csv", Decimal(200), Decimal(20))]
+    assert case.query(ROWS) == read_anew
+    layout_of(case).unlink()
+    restage(case.home)
+    assert case.query(ROWS) == read_anew
+
+
+def test_a_file_refused_before_its_layout_was_there_keeps_the_one_that_read_it(case: InboxCase) -> None:
+    layout, text = layout_of(case), layout_of(case).read_text("utf-8")
+    layout.write_text("provider: x", "utf-8")
+    case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
+    layout.write_text(text, "utf-8")
+    restage(case.home)
+    layout.unlink()
+    restage(case.home)
+    assert case.query(ROWS) == [("distributor_acme", "r.csv", Decimal(200), Decimal(10))]
+
+
+def test_a_layout_lost_from_landing_is_told_in_words(case: InboxCase) -> None:
+    case.ingest(r__csv=HEADER + SEATS.format(total=200, amount=200))
+    for kept in case.home.landing.glob("files/*"):
+        if kept.read_bytes() == layout_of(case).read_bytes():
+            kept.unlink()
+    (told,) = restage(case.home).files
+    assert told.status == "refused"
+    assert "run `csp-pipeline rebuild --present-layouts`" in told.message

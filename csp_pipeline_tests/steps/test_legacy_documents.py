@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -154,6 +155,47 @@ def test_days_of_the_api_count_once_beside_those_of_the_file(tmp_path: Path) -> 
         totals = con.execute("SELECT sum(subtotal_amount) FROM cost.invoice_lines").fetchone()
     assert [row[2] for row in found] == ["u.csv"]
     assert totals == (Decimal("63.33"),)
+
+
+@pytest.mark.parametrize("names", ["entitlement", "subscription", "link"])
+def test_the_customer_s_invoices_go_on_through_the_move_to_the_azure_plan(tmp_path: Path, names: str) -> None:
+    """Legacy until 1 September, the plan from the 2nd: each day is charged once, on the same contract line."""
+    keys = {"entitlement": f",{AZURE}", "subscription": f"{AZURE},", "link": f"{AZURE},"}
+    terms(tmp_path, f"L1,A1,{keys[names]},cost_plus,,10")
+    plan = {
+        "CustomerId": TENANT, "SubscriptionId": "plan-1", "ProductId": "DZH318Z0BPS6", "ProductName": "Azure plan",
+        "Currency": "USD", "Subtotal": "58.00", "Total": "58.00", "PricingCurrency": "USD", "BillableQuantity": "29",
+        "ChargeStartDate": "9/1/2026", "ChargeEndDate": "9/30/2026", "ChargeType": "new",
+    }  # fmt: skip
+    consumed = {
+        "CustomerId": TENANT, "SubscriptionId": "plan-1", "EntitlementId": AZURE, "BillingPreTaxTotal": "2",
+        "PricingPreTaxTotal": "2", "BillingCurrency": "USD", "Quantity": "1", "ChargeStartDate": "2026-09-01T00:00:00Z",
+    }  # fmt: skip
+    days = [consumed | {"UsageDate": f"2026-09-{day:02}T00:00:00Z"} for day in range(2, 31)]
+    if names == "link":
+        days = [day | {"EntitlementId": "renamed"} for day in days]
+        link = f"from_subscription_id,to_subscription_id,valid_from,reason,confirmed\n{AZURE},renamed,,moved,true\n"
+        (tmp_path / "commercial" / "subscription_links.csv").write_text(link, "utf-8")
+    files = {"u__csv": usage_file({"CustomerId": TENANT}), "i__json": header("D0300001", "69.67")}
+    put(tmp_path, **files, r__csv=recon(plan), d__csv=usage(*days))
+    with warehouse_of(tmp_path) as con:
+        charged = con.execute(
+            "SELECT billing_month, contract_line_id, service_start_on, net_amount FROM billing.invoice_lines ORDER BY 1"
+        ).fetchall()
+        rows = con.execute(
+            "SELECT service_month, contract_line_id, cost_amount, status FROM reconciliation.revenue_vs_cost ORDER BY 1"
+        ).fetchall()
+        identities.read_footers(con, tmp_path / "staging")
+        identities.require_all(con)
+    # 63.33 over 31 days from 2 August: 30 days of August, 1 September is the last
+    assert charged == [
+        ("2026-08", "L1", date(2026, 8, 1), Decimal("67.42")),
+        ("2026-09", "L1", date(2026, 9, 1), Decimal("66.05")),
+    ]
+    assert rows == [
+        ("2026-08", "L1", Decimal("61.2870967742"), "matched"),
+        ("2026-09", "L1", Decimal("60.0429032258"), "matched"),
+    ]
 
 
 def test_the_move_to_the_azure_plan_leaves_no_gap_in_what_the_customer_pays_for(tmp_path: Path) -> None:

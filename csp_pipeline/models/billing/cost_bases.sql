@@ -1,5 +1,6 @@
 -- What each cost-plus contract line takes, by service month: each piece is spread over the days of its
--- service period in units of 1E-10, what lies below a unit goes to the first day.
+-- service period in units of 1E-10, what lies below a unit goes to the first day. What is not billed yet counts from its open month
+-- on: the part of an earlier month comes with the bill, so that no estimate stands on a month that is closed.
 WITH parts AS (
     SELECT
         line_id,
@@ -15,7 +16,7 @@ pieces AS (
         terms.cost_basis,
         line.billing_month,
         line.currency,
-        line.is_estimate,
+        FALSE AS is_estimate,
         id_key(line.customer_id) AS customer_key,
         id_key(line.subscription_id) AS subscription_key,
         id_key(line.product_id) AS product_key,
@@ -23,12 +24,35 @@ pieces AS (
         id_key(matched.entitlement_id) AS entitlement_key,
         coalesce(part.billed_amount, line.subtotal_amount) AS amount,
         service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS start_on,
-        service_ends_on(line.charge_start_on, line.charge_end_on, line.order_on, line.billing_month) AS end_on
+        service_ends_on(line.charge_start_on, line.charge_end_on, line.order_on, line.billing_month) AS end_on,
+        cast(0 AS DECIMAL(38, 10)) AS pec_amount
     FROM billing.cost_matches AS matched
     INNER JOIN billing.contract_terms AS terms
         ON matched.contract_line_id = terms.contract_line_id AND terms.pricing_model = 'cost_plus'
-    INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id
+    INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id AND NOT line.is_estimate
     LEFT JOIN parts AS part ON matched.line_id = part.line_id AND part.entitlement_id IS NOT DISTINCT FROM matched.entitlement_id
+    WHERE NOT matched.is_estimate
+    UNION ALL
+    SELECT
+        matched.contract_line_id,
+        terms.cost_basis,
+        line.billing_month,
+        line.currency,
+        TRUE AS is_estimate,
+        id_key(line.customer_id) AS customer_key,
+        id_key(line.subscription_id) AS subscription_key,
+        id_key(line.product_id) AS product_key,
+        id_key(line.sku_id) AS sku_key,
+        id_key(line.entitlement_id) AS entitlement_key,
+        line.net_amount AS amount,
+        line.service_start_on AS start_on,
+        line.service_end_on AS end_on,
+        line.pec_amount
+    FROM billing.cost_matches AS matched
+    INNER JOIN billing.contract_terms AS terms
+        ON matched.contract_line_id = terms.contract_line_id AND terms.pricing_model = 'cost_plus'
+    INNER JOIN cost.open_costs AS line ON matched.line_id = line.line_id
+    WHERE matched.is_estimate
 ),
 
 months AS (
@@ -63,6 +87,7 @@ net AS (
         cast(0 AS DECIMAL(38, 18)) AS pec_amount,
         is_estimate
     FROM recognised
+    WHERE NOT is_estimate OR strftime(month_start, '%Y-%m') >= billing_month
 ),
 
 -- Earned credit belongs to the month of its usage days, and to whom the billed cost of the same scope went.
@@ -77,7 +102,7 @@ scopes AS (
         entitlement_key,
         arg_max(contract_line_id, (abs(amount), contract_line_id)) AS contract_line_id
     FROM pieces
-    WHERE cost_basis = 'gross'
+    WHERE cost_basis = 'gross' AND NOT is_estimate
     GROUP BY ALL
 ),
 
@@ -116,6 +141,17 @@ credit AS (
             AND id_key(used.product_id) IS NOT DISTINCT FROM scope.product_key
             AND id_key(used.sku_id) IS NOT DISTINCT FROM scope.sku_key
             AND id_key(used.entitlement_id) IS NOT DISTINCT FROM scope.entitlement_key
+    UNION ALL
+    SELECT
+        contract_line_id,
+        billing_month AS service_month,
+        currency AS cost_currency,
+        cost_basis,
+        cast(0 AS DECIMAL(38, 18)) AS net_amount,
+        cast(pec_amount AS DECIMAL(38, 18)) AS pec_amount,
+        TRUE AS is_estimate
+    FROM pieces
+    WHERE cost_basis = 'gross' AND is_estimate AND pec_amount <> 0
 )
 
 SELECT

@@ -41,6 +41,16 @@ part AS (
     FROM cost.line_allocations
 ),
 
+-- What is not billed yet names no reseller: it is taken to be the one of the tenant's latest billed line.
+last_reseller AS (
+    SELECT
+        id_key(customer_id) AS tenant_key,
+        arg_max(trim(reseller_mpn_id), (billing_month, charge_start_on, line_id)) AS reseller_mpn_id
+    FROM cost.invoice_lines
+    WHERE NOT is_estimate AND coalesce(trim(reseller_mpn_id), '') <> ''
+    GROUP BY id_key(customer_id)
+),
+
 pieces AS (
     SELECT
         line.line_id,
@@ -55,10 +65,27 @@ pieces AS (
         coalesce(id_key(line.subscription_id), '') AS subscription_key,
         coalesce(id_key(line.product_id), '') AS product_key,
         coalesce(id_key(line.sku_id), '') AS sku_key,
-        service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS charge_start_on
+        service_starts_on(line.charge_start_on, line.order_on, line.billing_month) AS charge_start_on,
+        FALSE AS is_estimate
     FROM cost.invoice_lines AS line
     LEFT JOIN part ON line.line_id = part.line_id
     WHERE NOT line.is_estimate
+    UNION ALL
+    SELECT
+        open_cost.line_id,
+        open_cost.entitlement_id,
+        FALSE AS is_distributed,
+        coalesce(trim(open_cost.reseller_mpn_id), last_reseller.reseller_mpn_id) AS reseller_mpn_id,
+        id_key(open_cost.customer_id) AS tenant_key,
+        coalesce(id_key(open_cost.customer_id), '') AS customer_key,
+        coalesce(id_key(open_cost.entitlement_id), '') AS entitlement_key,
+        coalesce(id_key(open_cost.subscription_id), '') AS subscription_key,
+        coalesce(id_key(open_cost.product_id), '') AS product_key,
+        coalesce(id_key(open_cost.sku_id), '') AS sku_key,
+        open_cost.service_start_on AS charge_start_on,
+        TRUE AS is_estimate
+    FROM cost.open_costs AS open_cost
+    LEFT JOIN last_reseller ON last_reseller.tenant_key = id_key(open_cost.customer_id)
 ),
 
 owned_pieces AS (
@@ -199,7 +226,8 @@ SELECT
     piece.line_id,
     piece.entitlement_id,
     match.contract_line_id,
-    piece.account_id
+    piece.account_id,
+    piece.is_estimate
 FROM owned_pieces AS piece
 LEFT JOIN matches AS match
     ON

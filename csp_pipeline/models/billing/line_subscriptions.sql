@@ -1,10 +1,20 @@
 -- Whose quantity a per-unit contract line charges: the subscription it names, else every subscription of its tenant
--- (or of its account's tenants) with its product and SKU that no contract line of the same time names.
+-- (or of its account's tenants) with its product and SKU that no contract line of the same time names. A reseller's account has the
+-- tenants without account whose billed lines name it.
 WITH tenants AS (
     SELECT
         account_id,
         id_key(customer_id) AS customer_id
     FROM reference.account_tenants
+    UNION
+    SELECT
+        reseller.account_id,
+        id_key(line.customer_id) AS customer_id
+    FROM cost.invoice_lines AS line
+    INNER JOIN reference.account_resellers AS reseller
+        ON trim(reseller.reseller_mpn_id) = trim(line.reseller_mpn_id) AND trim(line.reseller_mpn_id) NOT IN ('0', '-1')
+    ANTI JOIN reference.account_tenants AS owned ON id_key(owned.customer_id) = id_key(line.customer_id)
+    WHERE NOT line.is_estimate
 ),
 
 lines AS (

@@ -1,4 +1,5 @@
--- Where amounts may go: billed usage summed by its keys, credit percentage, Azure subscription, resource group and tags, as sent.
+-- Where amounts may go: billed usage summed by its keys, credit percentage, Azure subscription, resource group, resource and tags,
+-- as sent.
 SELECT
     invoice_number,
     customer_id,
@@ -9,6 +10,7 @@ SELECT
     pec_percent,
     entitlement_id,
     resource_group,
+    resource_id,
     tags,
     count(*) AS usage_rows,
     sum(abs(net_amount)) AS net_weight,
@@ -18,4 +20,4 @@ FROM cost.daily_usage
 WHERE billing_month = $billing_month AND currency = $currency AND NOT is_estimate
 GROUP BY
     invoice_number, customer_id, subscription_id, product_id, sku_id, meter_id, pec_percent,
-    entitlement_id, resource_group, tags
+    entitlement_id, resource_group, resource_id, tags

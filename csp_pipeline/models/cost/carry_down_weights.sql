@@ -29,6 +29,7 @@ usage AS (
             AND usage.pec_percent = targets.pec_percent
             AND targets.entitlement_id IS NOT DISTINCT FROM usage.entitlement_id
             AND targets.resource_group IS NOT DISTINCT FROM usage.resource_group
+            AND targets.resource_id IS NOT DISTINCT FROM usage.resource_id
             AND targets.tags IS NOT DISTINCT FROM usage.tags
     WHERE usage.billing_month = $billing_month AND usage.currency = $currency
 )

@@ -52,7 +52,12 @@ staged AS (
         AND NOT (
             contains(coalesce(additional_info, ''), 'eservation')
             AND regexp_matches(additional_info, '(?i)"reservation(order)?id"\s*:\s*"\s*[^"\s]')
-        ) AS is_pec_eligible
+        ) AS is_pec_eligible,
+        CASE
+            WHEN lower(replace(benefit_type, ' ', '')) = 'savingsplan' THEN nullif(trim(benefit_order_id), '')
+            WHEN contains(coalesce(additional_info, ''), 'eservation')
+                THEN nullif(regexp_extract(additional_info, '(?i)"reservationorderid"\s*:\s*"\s*([^"\s]+)', 1), '')
+        END AS named_benefit_order_id
     FROM sent
 ),
 
@@ -115,6 +120,7 @@ SELECT
             )
         END
     ) AS gross_amount,
+    named_benefit_order_id AS benefit_order_id,
     coalesce(is_pec_eligible, FALSE) AS is_pec_eligible,
     from_units10(
         CASE

@@ -75,7 +75,7 @@ staged AS (
         CASE
             WHEN json_valid(price_adjustment_description) AND starts_with(trim(price_adjustment_description), '[')
                 THEN json_extract_string(price_adjustment_description, '$[*]')
-            ELSE string_split_regex(coalesce(price_adjustment_description, ''), '["'']\s*,\s*["'']')
+            ELSE string_split_regex(coalesce(price_adjustment_description, ''), '["'']\s*,\s*["'']|,\s+|;')
         END AS adjustments
     FROM sent
 ),
@@ -84,13 +84,17 @@ numbered AS (
     SELECT
         *,
         row_number() OVER (PARTITION BY content ORDER BY source_file, file_sha256, source_row) AS ordinal,
-        regexp_extract(
-            list_filter(
-                adjustments,
-                LAMBDA entry: contains(lower(entry), 'earned credit') AND regexp_matches(entry, '[0-9]\s*%')
-            )[1],
-            '([0-9]+(?:\.[0-9]+)?)\s*%',
-            1
+        replace(
+            regexp_extract(
+                list_filter(
+                    adjustments,
+                    LAMBDA entry: contains(lower(entry), 'earned credit') AND regexp_matches(entry, '[0-9]\s*%')
+                )[1],
+                '([0-9]+(?:[.,][0-9]+)?)\s*%',
+                1
+            ),
+            ',',
+            '.'
         ) AS pec_text
     FROM staged
 )

@@ -14,7 +14,9 @@ SELECT
     CAST(NULL AS DATE) AS access_lost_on,
     bool_or(pec_percent > 0) AS has_credit,
     bool_or(is_pec_eligible AND pec_percent = 0) AS lacks_credit,
-    is_estimate
+    is_estimate,
+    sum(net_amount) AS net_amount,
+    sum(gross_amount) AS gross_amount
 FROM cost.daily_usage
 WHERE billing_month = $billing_month AND currency = $currency
 GROUP BY ALL

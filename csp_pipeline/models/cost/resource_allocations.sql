@@ -1,5 +1,5 @@
 -- The billed amount of each azure_plan line, carried down to the usage it bills in units of 1E-10 (`carried_units`) and summed by
--- Azure subscription, resource group and tags. Digits of a subtotal beyond the tenth stay with the first part of the line.
+-- Azure subscription, resource group, resource and tags. Digits of a subtotal beyond the tenth stay with the first part of the line.
 -- A line without usage keeps its amount, without Azure subscription.
 WITH carried AS (
     SELECT
@@ -11,6 +11,7 @@ WITH carried AS (
         target.sku_id,
         target.entitlement_id,
         target.resource_group,
+        target.resource_id,
         target.tags,
         from_units18(sum(CAST(carried.units AS HUGEINT)) * 100000000 * any_value(lines.direction)) AS billed_amount
     FROM carried_units AS carried
@@ -27,7 +28,7 @@ completed AS (
             WHEN
                 row_number() OVER (
                     PARTITION BY line_id
-                    ORDER BY entitlement_id, resource_group, tags, customer_id, subscription_id, product_id, sku_id
+                    ORDER BY entitlement_id, resource_group, resource_id, tags, customer_id, subscription_id, product_id, sku_id
                 ) = 1
                 THEN subtotal_amount - sum(billed_amount) OVER (PARTITION BY line_id)
             ELSE 0

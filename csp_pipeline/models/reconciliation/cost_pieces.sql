@@ -1,5 +1,6 @@
 -- Every billed provider amount with the contract line that takes it: lines, or for the Azure plan the parts carried
--- down to Azure subscriptions. Consumption of one calendar month is summed per key; seats stay single.
+-- down to Azure subscriptions. Consumption of one calendar month is summed per key; seats stay single. A line that states no
+-- quantity carries no seats.
 WITH pieces AS (
     SELECT
         matched.account_id,
@@ -20,7 +21,7 @@ WITH pieces AS (
         coalesce(part.billed_amount, line.subtotal_amount) AS amount,
         line.currency,
         line.billing_month,
-        line.billable_quantity AS quantity,
+        coalesce(line.billable_quantity, 0) AS quantity,
         line.unit_price,
         line.fx_rate,
         line.billing_frequency,
