@@ -33,15 +33,51 @@ FILES = "distributor_*.csv"
 _NUMBERS = {TD_SYNNEX: "SNX-{}-{:05d}", GENERIC: "R{}/{:05d}"}
 
 TD_SYNNEX_COLUMNS = (
-    "Invoice Number,Invoice Date,Due Date,Invoice Total,End Customer Tenant ID,End Customer Name,End Customer Domain,"
-    "Reseller MPN ID,Order Number,Vendor Subscription ID,Manufacturer Part Number,Vendor SKU,Product Description,"
-    "Vendor Name,Charge Type,Billing Cycle,Service Start Date,Service End Date,Quantity,MSRP,Unit Price,Extended Price,"
-    "Tax Amount,Currency Code"
-).split(",")
+    "Invoice Number",
+    "Invoice Date",
+    "Due Date",
+    "Invoice Total",
+    "End Customer Tenant ID",
+    "End Customer Name",
+    "End Customer Domain",
+    "Reseller MPN ID",
+    "Order Number",
+    "Vendor Subscription ID",
+    "Manufacturer Part Number",
+    "Vendor SKU",
+    "Product Description",
+    "Vendor Name",
+    "Charge Type",
+    "Billing Cycle",
+    "Service Start Date",
+    "Service End Date",
+    "Quantity",
+    "MSRP",
+    "Unit Price",
+    "Extended Price",
+    "Tax Amount",
+    "Currency Code",
+)
 GENERIC_COLUMNS = (
-    "Invoice,Invoice date,Invoice total,Customer ID,End customer,Subscription ID,Product ID,SKU,Product,Vendor,Charge,"
-    "Start,End,Quantity,Unit price,Extended price,Tax,Currency"
-).split(",")
+    "Invoice",
+    "Invoice date",
+    "Invoice total",
+    "Customer ID",
+    "End customer",
+    "Subscription ID",
+    "Product ID",
+    "SKU",
+    "Product",
+    "Vendor",
+    "Charge",
+    "Start",
+    "End",
+    "Quantity",
+    "Unit price",
+    "Extended price",
+    "Tax",
+    "Currency",
+)
 
 
 @dataclass(frozen=True)

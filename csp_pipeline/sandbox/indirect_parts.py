@@ -30,12 +30,12 @@ def resold_by_another(scenario: Scenario, customer: Customer) -> None:
     scenario.contract(line)
     order_id = scenario.new_id()[:13].replace("-", "")
     bought_on, returned_on = scenario.day(0, 18), scenario.day(1, 3)
-    scenario.extra_lines.append(_software(scenario, customer, order_id, bought_on, BOUGHT))
-    returned = _software(scenario, customer, order_id, returned_on, -RETURNED)
+    scenario.extra_lines.append(_software(customer, order_id, bought_on, BOUGHT))
+    returned = _software(customer, order_id, returned_on, -RETURNED)
     scenario.returns.append(SoftwareReturn(scenario.months[0], returned))
 
 
-def _software(scenario: Scenario, customer: Customer, order_id: str, on: date, quantity: int) -> ReconLine:
+def _software(customer: Customer, order_id: str, on: date, quantity: int) -> ReconLine:
     """A purchase of perpetual licences, or what is returned of it; one-time, in the billing currency."""
     licence = sold.SQL_SERVER
     price = deals.local_price(licence, customer.currency)

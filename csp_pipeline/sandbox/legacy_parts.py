@@ -44,9 +44,9 @@ def old_platform_office(scenario: Scenario, customer: Customer) -> None:
     deals.plant(scenario, "period", customer, contract_line=line, source=staying)
     _move(scenario, moving)
     scenario.contract(deals.cost_plus(scenario, customer, "10", "net", subscription_id=moving.subscription_id))
-    _resell(scenario, customer, TD_SYNNEX, sold.PDF_EDITOR, 25, scenario.months[0])
-    _resell(scenario, customer, TD_SYNNEX, sold.TEAMS_ROOMS, 3, scenario.months[0])
-    _resell(scenario, customer, GENERIC, sold.SAAS, 18, scenario.months[-1])
+    _resell(scenario, customer, TD_SYNNEX, sold.PDF_EDITOR, 25)
+    _resell(scenario, customer, TD_SYNNEX, sold.TEAMS_ROOMS, 3)
+    _resell(scenario, customer, GENERIC, sold.SAAS, 18, from_month=-1)
 
 
 def _licences(  # noqa: PLR0913  (each argument is one choice)
@@ -112,9 +112,10 @@ def _move(scenario: Scenario, held: LegacyAzure) -> None:
 
 
 def _resell(  # noqa: PLR0913  (each argument is one choice)
-    scenario: Scenario, customer: Customer, provider: str, licence: Licence, quantity: int, first_month: str
+    scenario: Scenario, customer: Customer, provider: str, licence: Licence, quantity: int, *, from_month: int = 0
 ) -> None:
-    """Add a subscription from a distributor with a contract line for a fixed quantity."""
+    """Add a subscription from a distributor with a contract line for a fixed quantity, from one of the months on."""
+    first_month = scenario.months[from_month]
     list_price = deals.local_price(licence, customer.currency)
     resold = Resold(
         provider=provider,

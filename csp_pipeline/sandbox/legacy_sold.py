@@ -78,6 +78,8 @@ def _subscription(customer: Customer, subscription_id: str, details: Json) -> Js
         "commitmentEndDate": utc(started_on.replace(year=started_on.year + 1)),
         "status": status,
         "autoRenewEnabled": bool(details["quantity"]),
+        "scheduledNextTermInstructions": None,
+        "nextChargeInstructions": None,
         "isTrial": False,
         "billingType": details["billingType"],
         "billingCycle": "monthly",

@@ -93,7 +93,7 @@ def _direct_signed(scenario: Scenario) -> Iterable[Response]:
 
 def _subscription_provisioning(subscriptions: Iterable[tuple[Customer, Json]]) -> Iterable[Response]:
     for _, item in subscriptions:
-        if item["billingType"] == "license" and item["status"] == "active":
+        if item["offerId"] != sold_items.AZURE_PLAN_OFFER_ID and item["status"] == "active":
             uri = f"{item['links']['self']['uri']}/provisioningstatus"
             yield uri, resources.subscription_provisioning(item)
 

@@ -171,7 +171,10 @@ def _check_across(frames: dict[str, pl.DataFrame]) -> list[Notice]:
         )
         frames[name] = frames[name].filter(known)
     tenants, lines, rates = frames["account_tenants"], frames["contract_lines"], frames["tax_rates"]
-    homeless = accounts.join(tenants, on="account_id", how="anti", maintain_order="left")
+    resellers = frames["account_resellers"]  # whose tenants only the provider's lines know
+    homeless = accounts.join(tenants, on="account_id", how="anti", maintain_order="left").join(
+        resellers, on="account_id", how="anti", maintain_order="left"
+    )
     text = "account {account_id} has no tenant in account_tenants; no provider cost reaches it until one is added."
     notices += _tell("accounts", homeless, "account_id", "notice", text)
     taxed = accounts.filter(pl.col("tax_rate_id").is_not_null())
@@ -185,7 +188,9 @@ def _check_across(frames: dict[str, pl.DataFrame]) -> list[Notice]:
     key = pl.col("customer_id").str.to_lowercase().str.strip_prefix("org:").alias("tenant")
     owned = tenants.select("account_id", key)
     strangers = lines.filter(pl.col("customer_id").is_not_null()).with_columns(key)
-    strangers = strangers.join(owned, on=["account_id", "tenant"], how="anti", maintain_order="left")
+    strangers = strangers.join(owned, on=["account_id", "tenant"], how="anti", maintain_order="left").join(
+        resellers, on="account_id", how="anti", maintain_order="left"
+    )
     text = "customer {customer_id} is no tenant of account {account_id}; no provider cost reaches {contract_line_id}."
     return notices + _tell("contract_lines", strangers, "customer_id", "notice", text)
 

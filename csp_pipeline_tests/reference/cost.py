@@ -71,9 +71,9 @@ def invoices(documents: list[Document]) -> Rows:
         stated = None if header is None else header.stated_tax
         rows.append(
             {
-                "provider": "microsoft",
+                "provider": document.provider,
                 "invoice_number": document.invoice_number,
-                "document_type": "invoice" if header is None else header.document_type,
+                "document_type": "invoice" if header is None else header.document_type or None,
                 "billing_month": document.billing_month,
                 "issued_on": None if header is None else header.issued_on,
                 "currency": document.currency,
@@ -90,7 +90,7 @@ def invoice_lines(documents: list[Document]) -> Rows:
     """cost.invoice_lines; ``billable_quantity`` is signed, ``received_quantity`` as sent."""
     return [
         {
-            "provider": "microsoft",
+            "provider": line.provider,
             "invoice_number": line.invoice_number or None,
             "billing_month": document.billing_month,
             "is_estimate": document.is_estimate,

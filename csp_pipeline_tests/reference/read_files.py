@@ -1,7 +1,7 @@
 """Reading an inbox folder of clean, well-formed files into plain rows.
 
 Files are opened by content, their kind is told by their columns. A file whose bytes were seen already counts once.
-Legacy and distributor files are no part of the reference.
+Legacy and distributor files are read in ``read_other_files``, after all others, for the customers these tell of.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline_tests.reference.amounts import ZERO, parse_number
 from csp_pipeline_tests.reference.days import parse_day, parse_instant
+from csp_pipeline_tests.reference.read_other_files import read_other
 from csp_pipeline_tests.reference.received import Change, CostLine, Header, Inbox, Snapshot, UsageRow
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def read_inbox(folder: Path) -> Inbox:
     """Read all files under ``folder`` in the order of their names."""
     inbox = Inbox()
     seen: set[str] = set()
+    others: list[tuple[str, bytes]] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         for name, content in _unpack(path.name, path.read_bytes()):
             digest = hashlib.sha256(content).hexdigest()
@@ -92,7 +94,8 @@ def read_inbox(folder: Path) -> Inbox:
                 continue
             seen.add(digest)
             if not _read_content(inbox, name, content):
-                inbox.unread.append(name)
+                others.append((name, content))
+    inbox.unread += [name for name, content in others if not read_other(inbox, name, content.decode("utf-8-sig"))]
     return inbox
 
 
@@ -143,7 +146,8 @@ def _read_json(inbox: Inbox, name: str, text: str) -> bool:
         for item in items:
             _add_header(inbox, item)
     elif "companyprofile" in first:
-        pass
+        for item in items:
+            inbox.domains[str(item["companyProfile"].get("domain", "")).casefold()] = str(item["id"])
     elif {"quantity", "status"} <= first and "subtotal" not in first:
         inbox.snapshots.extend(_snapshot(item, owner) for item in items)
     else:
@@ -258,6 +262,7 @@ def _add_header(inbox: Inbox, item: dict[str, object]) -> None:
             _text(row, "currencycode"),
             parse_number(row.get("totalcharges")) or ZERO,
             next((value for value in stated if value is not None), None),
+            parse_day(row.get("billingperiodenddate")),
         )
     )
     amendments = item.get("amendments")
