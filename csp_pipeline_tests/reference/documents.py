@@ -202,16 +202,24 @@ def _reversed_usage(row: UsageRow, number: str) -> UsageRow:
 
 
 def _estimates(billed: list[Document], lines: list[CostLine], usage: list[UsageRow]) -> list[Document]:
-    """Rule 3.4: open-month data counts until a billed file of its month and currency is there."""
+    """Rule 3.4: open-month data counts until a billed file of its month and currency is there.
+
+    A file is of the month in which most of its rows lie: a late change of the month before stands in it too.
+    """
     loaded = {(d.billing_month, d.currency) for d in billed if d.lines or d.usage}
     by_month: dict[tuple[str, str], Document] = {}
 
     def document(month: str, currency: str) -> Document:
         return by_month.setdefault((month, currency), Document("", month, currency, None))
 
+    days: dict[str, list[date | None]] = defaultdict(list)
     for line in lines:
-        start = line_start(line, None)
-        document("" if start is None else month_of(start), line.currency).lines.append(line)
+        days[line.source_file].append(line_start(line, None))
     for row in usage:
-        document(month_of(row.usage_on), row.currency).usage.append(row)
+        days[row.source_file].append(row.usage_on)
+    months = {name: _most_frequent_month(found) for name, found in days.items()}
+    for line in lines:
+        document(months[line.source_file], line.currency).lines.append(line)
+    for row in usage:
+        document(months[row.source_file], row.currency).usage.append(row)
     return [document for key, document in by_month.items() if key not in loaded]

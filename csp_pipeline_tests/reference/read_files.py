@@ -173,15 +173,14 @@ def _texts(row: dict[str, object], names: dict[str, str]) -> dict[str, Any]:
 
 
 def _add_rows(inbox: Inbox, name: str, rows: list[dict[str, object]]) -> bool:
-    """Add rows of a kind known here; what no invoice has billed yet is no cost."""
+    """Add rows of a kind known here; what no invoice has billed yet has no number."""
     if not rows:
         return True
     columns = set(rows[0])
-    billed = [(number, row) for number, row in enumerate(rows, 1) if _text(row, "invoicenumber")]
     if {"usagedate", "billingpretaxtotal"} <= columns:
-        inbox.usage.extend(_usage_row(name, number, row) for number, row in billed)
+        inbox.usage.extend(_usage_row(name, number, row) for number, row in enumerate(rows, 1))
     elif {"subtotal", "billablequantity", "chargetype"} <= columns:
-        inbox.lines.extend(_cost_line(name, number, row) for number, row in billed)
+        inbox.lines.extend(_cost_line(name, number, row) for number, row in enumerate(rows, 1))
     elif {"subscriptionid", "changedat", "quantitybefore", "quantityafter"} <= columns:
         inbox.changes.extend(_change(row) for row in rows)
     else:
