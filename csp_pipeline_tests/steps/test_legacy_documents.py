@@ -161,12 +161,16 @@ def test_a_charge_is_the_same_line_from_the_portal_and_from_the_api_and_its_days
 ) -> None:
     """The portal's file names the customer ORDDABCDEF, the API its tenant; the subscription tells the portal's."""
     listed = {"id": AZURE, "offerId": "MS-AZR-0145P", "quantity": 1, "status": "active", "customerId": TENANT}
+    listed["creationDate"] = "2020-01-01T00:00:00Z"
     snapshot = json.dumps({"totalCount": 1, "items": [listed]})
     names = {"MPNID": "mpnId", "ResellerMPNID": "tier2MpnId", "OrderID": "orderId"}
     charge = {names.get(name, name[0].lower() + name[1:]): CHARGE[name] for name in CHARGE if name != "CustomerId"}
-    for name, column in (("chargeStartDate", "2026-08-02T00:00:00"), ("chargeEndDate", "2026-09-01T00:00:00")):
-        charge[name] = column
-    item = charge | {"customerId": TENANT, "invoiceLineItemType": "billing_line_items"}
+    item = charge | {
+        "chargeStartDate": "2026-08-02T00:00:00",
+        "chargeEndDate": "2026-09-01T00:00:00",
+        "customerId": TENANT,
+        "invoiceLineItemType": "billing_line_items",
+    }
     found = []
     for name, content in (("u.csv", usage_file({}, days=3)), ("u.json", json.dumps({"items": [item]}))):
         terms(tmp_path / name)
