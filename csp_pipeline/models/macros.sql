@@ -127,6 +127,7 @@ CREATE OR REPLACE TEMP MACRO provider_of(kind) AS
 CREATE OR REPLACE TEMP MACRO family_of(has_usage, product_id, product_name, sku_name, reservation_order_id, publisher_name, category_and_term) AS
     CASE
         WHEN has_usage OR is_azure_plan(product_id, product_name) THEN 'azure_plan'
+        WHEN upper(trim(product_id)) = 'MS-AZR-0145P' THEN 'azure_legacy'
         WHEN
             coalesce(trim(reservation_order_id), '') <> ''
             AND contains(lower(concat_ws(' ', product_name, sku_name)), 'savings plan') THEN 'savings_plan'

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 SCENARIO_FILE = "scenario.json"
-CHANGE_LOG = "subscription_changes.csv"
+FILES_ONLY = ("subscription_changes.csv", "distributor_*.csv")
+"""What of the scenario only comes as files, whatever the source: the change log, and invoices of distributors."""
 _UNFINISHED = ".terms-partial"
 
 
@@ -95,11 +96,19 @@ def _scenario(settings: Settings, on_progress: Callable[[str], None]) -> Path:
         on_progress("Making up a partner for the sandbox.")
         generate(folder)
     _copy_terms(folder / "commercial", home)
-    change_log = folder / "inbox" / CHANGE_LOG
-    if change_log.is_file() and not _has_files(home.inbox):
-        with durable(home.inbox / CHANGE_LOG) as unfinished:
-            shutil.copyfile(change_log, unfinished)
+    _copy_files(folder / "inbox", home)
     return folder
+
+
+def _copy_files(written: Path, home: Home) -> None:
+    """Put what no server tells into the inbox, unless something else is in it."""
+    files = {path.name: path for pattern in FILES_ONLY for path in sorted(written.glob(pattern))}
+    if any(not path.name.startswith(UNFINISHED) and path.name not in files for path in home.inbox.iterdir()):
+        return
+    for name, path in files.items():
+        if not (home.inbox / name).exists():
+            with durable(home.inbox / name) as unfinished:
+                shutil.copyfile(path, unfinished)
 
 
 def _copy_terms(terms: Path, home: Home) -> None:

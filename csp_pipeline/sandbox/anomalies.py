@@ -16,13 +16,14 @@ from csp_pipeline.sandbox.cost_bases import cost_bases, recognised
 from csp_pipeline.sandbox.dates import anchored, days_between, days_in, last_day, month_of, months_through, shift
 from csp_pipeline.sandbox.drafts import Charge, conversion_rate, price_factor
 from csp_pipeline.sandbox.facts import Seats, plain, round_fraction
+from csp_pipeline.sandbox.legacy_facts import LegacyAzure
 from csp_pipeline.sandbox.seats import charges_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from csp_pipeline.sandbox.documents import Document
     from csp_pipeline.sandbox.facts import ContractLine, Planted
+    from csp_pipeline.sandbox.provider_documents import ProviderDocument
     from csp_pipeline.sandbox.scenario import Scenario
 
 AMOUNT_QUANTUM = Decimal("0.000001")
@@ -34,7 +35,7 @@ class Books:
     """Everything an anomaly's figures are taken from."""
 
     scenario: Scenario
-    documents: Sequence[Document]
+    documents: Sequence[ProviderDocument]
     charges: Sequence[Charge]
 
     def revenue(self, line: ContractLine, kind: str = "") -> dict[str, Fraction]:
@@ -104,7 +105,7 @@ class Entry:
 
 
 def planted_entries(
-    scenario: Scenario, documents: Sequence[Document], charges: Sequence[Charge]
+    scenario: Scenario, documents: Sequence[ProviderDocument], charges: Sequence[Charge]
 ) -> list[dict[str, str | int | None]]:
     """Every planted difference with its month, amount and quantity.
 
@@ -180,6 +181,9 @@ def _period(books: Books, planted: Planted) -> Iterator[Entry]:
 
     A year that is renewed within the months is not listed: the snapshot then shows the new term only.
     """
+    if isinstance(planted.source, LegacyAzure):
+        yield from _cost_plus_tail(books, planted)
+        return
     line, seats = planted.our_line, planted.seats
     first = books.scenario.months[0]
     revenue, expected = books.revenue(line), books.expected(seats, line)
@@ -205,6 +209,15 @@ def _undrafted(books: Books, planted: Planted, seats: Seats, line: ContractLine)
     price = seats.quantity * Fraction(line.price)
     yield Entry(planted, last, -price * in_last / full_days, -seats.quantity)
     yield Entry(planted, shift(last, 1), -price * (full_days - in_last) / full_days, None)
+
+
+def _cost_plus_tail(books: Books, planted: Planted) -> Iterator[Entry]:
+    """Cost of a billing period that reaches into a month without a draft."""
+    line, scenario = planted.our_line, books.scenario
+    for (line_id, service_month, _), base in cost_bases(scenario, books.documents).items():
+        if line_id == line.contract_line_id and service_month not in scenario.months:
+            amount = base * conversion_rate(scenario, line, service_month) * price_factor(line)
+            yield Entry(planted, service_month, -amount, None)
 
 
 def _rounding(books: Books, planted: Planted) -> Iterator[Entry]:

@@ -52,7 +52,8 @@ class Resource:
 
     Attributes:
         lost_on: First day without the partner's access, for access `lost`.
-        days: How many days from the first month's start it lives.
+        days: How many days it lives, from the first month's start or from `first_on`.
+        first_on: First day with usage, where it is later than the first month's start.
     """
 
     entitlement: Entitlement
@@ -68,6 +69,7 @@ class Resource:
     lost_on: date | None
     days: int
     seed: int
+    first_on: date | None = None
 
     @property
     def is_free(self) -> bool:
@@ -88,7 +90,11 @@ class Resource:
 
 @dataclass
 class AzurePlan:
-    """An Azure plan of a customer with its Azure subscriptions; `weight` is its share of all usage rows."""
+    """An Azure plan of a customer with its Azure subscriptions; `weight` is its share of all usage rows.
+
+    Attributes:
+        arrives_on: First day of its usage, for a plan to which an Azure subscription moves within the months.
+    """
 
     customer: Customer
     subscription_id: str
@@ -100,6 +106,7 @@ class AzurePlan:
     loses_credit_on: date | None = None
     reservation_order_id: str = ""
     savings_order_id: str = ""
+    arrives_on: date | None = None
     resources: list[Resource] = field(default_factory=list)
 
 
@@ -140,6 +147,7 @@ def _resource(plan: AzurePlan, number: int, days: int, source: random.Random) ->
         lost_on=plan.loses_credit_on if access == "lost" else None,
         days=days,
         seed=source.getrandbits(31) | 1,
+        first_on=plan.arrives_on,
     )
 
 

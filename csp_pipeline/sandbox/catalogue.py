@@ -133,6 +133,24 @@ SAAS = Licence(
     category="SaaS",
     unit_type="User",
 )
+PDF_EDITOR = Licence(
+    "FNWK-PDF-PRO",
+    "FP-0025",
+    "",
+    "Fenwick PDF Pro for teams",
+    Decimal("13.60"),
+    publisher_name="Fenwick Documents Ltd",
+    category="SaaS",
+    unit_type="User",
+)
+SQL_SERVER = Licence(
+    "DG7GMGF0FKX9",
+    "0002",
+    "DG7GMGF0FKXB",
+    "SQL Server 2022 Standard - 2 Core License Pack",
+    Decimal("3586.00"),
+    category="Perpetual software",
+)
 
 LICENCES_FOR_ANYONE = (BUSINESS_PREMIUM, BUSINESS_STANDARD, BUSINESS_BASIC, E3, EXCHANGE, POWER_BI, VISIO, DEFENDER)
 

@@ -52,6 +52,11 @@ def write_all(scenario: Scenario, changes: Sequence[SeatChange], folder: Path) -
         "accounts": [_account(account, number) for number, account in enumerate(scenario.accounts)],
         "account_tenants": list(scenario.tenants),
         "contract_lines": [_contract_line(line) for line in scenario.contract_lines],
+        "subscription_links": [
+            (link.from_subscription_id, link.to_subscription_id, link.valid_from, link.reason, "true")
+            for link in scenario.links
+        ],
+        "account_resellers": list(scenario.resellers),
         "tax_rates": _tax_rates(scenario),
         "exchange_rates": _exchange_rates(scenario),
         "commission_plans": [("S-1", "margin", Decimal(6), scenario.before(12, 1), None)],

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.sandbox.catalogue import AZURE_PLAN_PRODUCT_ID
 from csp_pipeline.sandbox.dates import anchored, days_between, month_of, months_through
+from csp_pipeline.sandbox.provider_documents import MICROSOFT_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
     from decimal import Decimal
 
-    from csp_pipeline.sandbox.documents import Document
-    from csp_pipeline.sandbox.facts import ContractLine, ReconLine
+    from csp_pipeline.sandbox.facts import ContractLine
+    from csp_pipeline.sandbox.provider_documents import CostLine, ProviderDocument
     from csp_pipeline.sandbox.scenario import Scenario
     from csp_pipeline.sandbox.usage import PlanMonth
 
@@ -25,7 +26,7 @@ Bases = dict[tuple[str, str, str], Fraction]
 UNIT = Fraction(1, 10**10)
 
 
-def cost_bases(scenario: Scenario, documents: Sequence[Document]) -> Bases:
+def cost_bases(scenario: Scenario, documents: Sequence[ProviderDocument]) -> Bases:
     """The cost-plus base by (contract line, service month, billing month), in the cost's currency.
 
     Subtotals are recognised by day; usage lines are carried down to entitlements in proportion to their net usage,
@@ -43,16 +44,17 @@ def cost_bases(scenario: Scenario, documents: Sequence[Document]) -> Bases:
 Part = tuple["ContractLine | None", str, Fraction]
 
 
-def _other_lines(scenario: Scenario, document: Document) -> Iterator[Part]:
+def _other_lines(scenario: Scenario, document: ProviderDocument) -> Iterator[Part]:
     usage_lines = {id(line) for usage in document.usage for line, _ in usage.lines}
+    cost_source = "provider" if document.provider == MICROSOFT_PROVIDER else "distributor"
     for line, _ in document.lines:
         if id(line) not in usage_lines:
-            contract = _contract_of(scenario, line, None)
+            contract = _contract_of(scenario, line, None, cost_source)
             for month, part in recognised(line.subtotal, line.charge_start_on, line.charge_end_on).items():
                 yield contract, month, part
 
 
-def _usage(scenario: Scenario, document: Document) -> Iterator[Part]:
+def _usage(scenario: Scenario, document: ProviderDocument) -> Iterator[Part]:
     for usage in document.usage:
         for line, group in usage.lines:
             for entitlement_id, net in group.net_by_entitlement.items():
@@ -73,16 +75,22 @@ def _earned_credit(scenario: Scenario, usage: PlanMonth) -> Iterator[Part]:
             yield contract, usage.month, earned * UNIT
 
 
-def _contract_of(scenario: Scenario, line: ReconLine, entitlement_id: str | None) -> ContractLine | None:
-    """The most specific contract line whose every filled key equals the cost's."""
+def _contract_of(
+    scenario: Scenario, line: CostLine, entitlement_id: str | None, cost_source: str = "provider"
+) -> ContractLine | None:
+    """The most specific contract line whose every filled key equals the cost's.
+
+    Cost is also known under the id of a subscription that it took the place of; an Azure subscription keeps its id.
+    """
+    known_as = {line.subscription_id, entitlement_id or "", *scenario.former_ids(line.subscription_id)}
     matching = [
         contract
         for contract in scenario.contract_lines
         if contract.account_id == line.customer.account_id
-        and contract.cost_source == "provider"
+        and contract.cost_source == cost_source
         and contract.customer_id in ("", line.customer.customer_id)
         and contract.entitlement_id in ("", entitlement_id)
-        and contract.subscription_id in ("", line.subscription_id)
+        and contract.subscription_id in ("", *known_as)
         and contract.product_id in ("", line.product_id)
         and contract.sku_id in ("", line.sku_id)
     ]

@@ -36,6 +36,7 @@ from csp_pipeline.sandbox.facts import (
 if TYPE_CHECKING:
     from datetime import date
 
+    from csp_pipeline.sandbox.legacy_facts import LegacyAzure
     from csp_pipeline.sandbox.scenario import Scenario
 
 SELLING_FACTOR = Decimal("1.25")
@@ -272,7 +273,7 @@ def plant(
     customer: Customer,
     *,
     contract_line: ContractLine | None = None,
-    source: Seats | AzurePlan | ReconLine | None = None,
+    source: Seats | AzurePlan | ReconLine | LegacyAzure | None = None,
 ) -> None:
     """Note an anomaly for `expected.json`."""
     scenario.planted.append(Planted(cause, customer, contract_line, source))

@@ -7,7 +7,7 @@ the open month has brought so far is a document too, without a number.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline.sandbox.containers import open_rows
 from csp_pipeline.sandbox.dates import days_between, first_day, last_day, shift
 from csp_pipeline.sandbox.facts import ReconLine, round_away
+from csp_pipeline.sandbox.provider_documents import MICROSOFT_PROVIDER
 from csp_pipeline.sandbox.usage import InvoiceContext, PlanMonth, write_usage
 from csp_pipeline.sandbox.wire import FORMS, RECON_COLUMNS, USAGE_COLUMNS, Value, WireForm
 
@@ -37,6 +38,8 @@ class Document:
 
     Attributes:
         number: Its number; blank for the open month.
+        amends: The invoice that this one amends, if it is an adjustment note.
+        own_lines: All lines of an adjustment note, which nothing else is on; None for any other document.
         lines: Its reconciliation lines, each with its tax.
         usage: What every Azure plan on it used.
     """
@@ -46,8 +49,15 @@ class Document:
     currency: Currency
     fx: Decimal
     form: WireForm
+    amends: str = ""
+    own_lines: tuple[ReconLine, ...] | None = None
     lines: list[tuple[ReconLine, Decimal]] = field(default_factory=list)
     usage: list[PlanMonth] = field(default_factory=list)
+
+    @property
+    def provider(self) -> str:
+        """Microsoft's, all of them."""
+        return MICROSOFT_PROVIDER
 
     @property
     def is_open(self) -> bool:
@@ -91,8 +101,11 @@ class Document:
 
 
 def plan_documents(scenario: Scenario) -> list[Document]:
-    """The documents of a scenario without lines, by month and currency; wire forms take turns."""
-    return [
+    """The documents of a scenario without lines, by month and currency; wire forms take turns.
+
+    Adjustment notes follow all others.
+    """
+    invoices = [
         Document(
             number=f"G{61_000_000 + month_number * 977 + number * 31 + scenario.seed % 9:09d}",
             month=month,
@@ -103,6 +116,28 @@ def plan_documents(scenario: Scenario) -> list[Document]:
         for month_number, month in enumerate(scenario.months)
         for number, currency in enumerate(scenario.currencies)
     ]
+    return invoices + [_note(scenario, invoices, number) for number in range(len(scenario.returns))]
+
+
+def _note(scenario: Scenario, invoices: list[Document], number: int) -> Document:
+    """The adjustment note of a return, in the wire form of the invoice it amends."""
+    returned = scenario.returns[number]
+    line = returned.line
+    amended = next(
+        invoice
+        for invoice in invoices
+        if invoice.month == returned.amended_month and invoice.currency == line.customer.currency
+    )
+    return replace(
+        amended,
+        number=f"G{61_500_000 + number * 13 + scenario.seed % 9:09d}",
+        month=line.billing_month,
+        fx=scenario.fx(amended.currency, line.billing_month),
+        amends=amended.number,
+        own_lines=(line,),
+        lines=[],
+        usage=[],
+    )
 
 
 def plan_open_documents(scenario: Scenario) -> list[Document]:
@@ -164,11 +199,14 @@ def bill(
         for plan in _plans(scenario, document)
     ]
     lines = [line for usage in document.usage for line, _ in usage.lines]
-    lines += [
-        line
-        for line in seat_lines
-        if line.billing_month == document.month and line.customer.currency == document.currency
-    ]
+    if document.own_lines is not None:
+        lines += document.own_lines
+    else:
+        lines += [
+            line
+            for line in seat_lines
+            if line.billing_month == document.month and line.customer.currency == document.currency
+        ]
     document.lines = [(line, _line_tax(line, document.currency)) for line in lines]
 
 
@@ -192,6 +230,8 @@ def _context(scenario: Scenario, document: Document) -> InvoiceContext:
 
 
 def _plans(scenario: Scenario, document: Document) -> list[AzurePlan]:
+    if document.own_lines is not None:
+        return []
     return [plan for plan in scenario.plans if plan.customer.currency == document.currency and plan.resources]
 
 

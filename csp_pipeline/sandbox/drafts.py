@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from csp_pipeline.sandbox.cost_bases import Bases
-    from csp_pipeline.sandbox.documents import Document
     from csp_pipeline.sandbox.facts import ContractLine, SeatChange
+    from csp_pipeline.sandbox.provider_documents import ProviderDocument
     from csp_pipeline.sandbox.scenario import Scenario
 
 CYCLE_MONTHS = {"monthly": 1, "quarterly": 3, "annual": 12}
@@ -50,7 +50,9 @@ class BillingCycle:
     full_days: int
 
 
-def draft_charges(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange]) -> list[Charge]:
+def draft_charges(
+    scenario: Scenario, documents: Sequence[ProviderDocument], changes: Sequence[SeatChange]
+) -> list[Charge]:
     """All charges on the drafts of the scenario's months.
 
     Args:
@@ -145,8 +147,7 @@ def _history(scenario: Scenario, line: ContractLine, changes: Sequence[SeatChang
     if its_changes:
         before = [(BEGINNING, its_changes[0].quantity_before)]
         return before + [(change.changed_at, change.quantity_after) for change in its_changes]
-    current = [seats for seats in scenario.seats if seats.subscription_id == line.subscription_id and seats.is_listed]
-    return [(BEGINNING, current[-1].current_quantity() if current else 0)]
+    return [(BEGINNING, scenario.current_quantity(line.subscription_id))]
 
 
 def _quantity_at(history: History, instant: datetime) -> int:

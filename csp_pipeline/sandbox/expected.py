@@ -15,6 +15,8 @@ from csp_pipeline.sandbox.anomalies import planted_entries
 from csp_pipeline.sandbox.catalogue import AZURE_PLAN_PRODUCT_ID
 from csp_pipeline.sandbox.drafts import draft_charges
 from csp_pipeline.sandbox.facts import plain, round_fraction
+from csp_pipeline.sandbox.provider_documents import MICROSOFT_PROVIDER
+from csp_pipeline.sandbox.sold_items import order_items, subscription_items
 from csp_pipeline.sandbox.usage import BILLING_SCALE
 
 if TYPE_CHECKING:
@@ -24,44 +26,39 @@ if TYPE_CHECKING:
 
     from csp_pipeline.sandbox.documents import Document
     from csp_pipeline.sandbox.drafts import Charge
-    from csp_pipeline.sandbox.facts import SeatChange
+    from csp_pipeline.sandbox.partner import Partner
+    from csp_pipeline.sandbox.provider_documents import OtherDocument
     from csp_pipeline.sandbox.scenario import Scenario
 
 Json = dict[str, "Any"]
 SIX_DECIMALS = Decimal("0.000001")
 
 
-def write_expected(
-    scenario: Scenario,
-    documents: Sequence[Document],
-    changes: Sequence[SeatChange],
-    open_documents: Sequence[Document],
-    path: Path,
-) -> int:
+def write_expected(partner: Partner, path: Path) -> int:
     """Write the expected totals of a scenario.
 
     Args:
-        scenario: The facts.
-        documents: The provider invoices, already written.
-        changes: The licence change log.
-        open_documents: What is unbilled of the open month, already written.
+        partner: The partner, whose documents are already written.
         path: The file to write.
 
     Returns:
         The number of planted differences.
     """
-    charges = draft_charges(scenario, documents, changes)
-    planted = planted_entries(scenario, documents, charges)
+    scenario, documents = partner.scenario, partner.billed_documents
+    everything = partner.provider_documents
+    others: list[OtherDocument] = [*partner.legacy_documents, *partner.distributor_documents]
+    charges = draft_charges(scenario, everything, partner.changes)
+    planted = planted_entries(scenario, everything, charges)
     expected: Json = {
         "settings": _settings(scenario, documents),
-        "rows": _row_counts(scenario, documents, changes, open_documents),
-        "invoices": [_invoice(document) for document in documents],
-        "cost": [_cost(document) for document in documents],
+        "rows": _row_counts(partner),
+        "invoices": [_invoice(document) for document in documents] + [_other_invoice(one) for one in others],
+        "cost": [_cost(document) for document in documents] + [_other_cost(one) for one in others],
         "azure_plan_costs": [row for document in documents for row in _plan_costs(document)],
         "drafts": _drafts(charges),
         "revenue_by_currency": _by_currency((charge.line.currency, charge.amount) for charge in charges),
-        "cost_by_currency": _by_currency((document.currency.code, document.subtotal) for document in documents),
-        "open_month": [_open_month(document) for document in open_documents if document.lines],
+        "cost_by_currency": _by_currency((document.currency.code, document.subtotal) for document in everything),
+        "open_month": [_open_month(document) for document in partner.open_documents if document.lines],
         "planted": planted,
         "planted_amount_tolerance": "0.000001",
     }
@@ -81,24 +78,25 @@ def _settings(scenario: Scenario, documents: Sequence[Document]) -> Json:
     }
 
 
-def _row_counts(
-    scenario: Scenario,
-    documents: Sequence[Document],
-    changes: Sequence[SeatChange],
-    open_documents: Sequence[Document],
-) -> Json:
+def _row_counts(partner: Partner) -> Json:
+    scenario, documents, open_documents = partner.scenario, partner.billed_documents, partner.open_documents
+    legacy = partner.legacy_documents
     return {
         "reconciliation": sum(len(document.lines) for document in documents),
         "daily_usage": sum(document.usage_rows for document in documents),
         "open_reconciliation": sum(len(document.lines) for document in open_documents),
         "open_daily_usage": sum(document.usage_rows for document in open_documents),
-        "invoice_headers": len(documents),
-        "subscription_changes": len(changes),
-        "audit_records": len(changes),
+        "legacy_licence": sum(len(document.licences) for document in legacy),
+        "legacy_usage": sum(len(document.azure) for document in legacy),
+        "legacy_daily_usage": sum(len(document.days) for document in legacy),
+        "distributor": sum(len(document.lines) for document in partner.distributor_documents),
+        "invoice_headers": len(documents) + len(legacy),
+        "subscription_changes": len(partner.changes),
+        "audit_records": len(partner.changes),
         "customers": len(scenario.customers),
-        "subscriptions": sum(seats.is_listed for seats in scenario.seats) + len(scenario.plans),
+        "subscriptions": len(subscription_items(scenario)),
         "agreements": sum(customer.agreed_on is not None for customer in scenario.customers),
-        "orders": len({seats.order_id for seats in scenario.seats} | {plan.order_id for plan in scenario.plans}),
+        "orders": len(order_items(scenario)),
         "azure_entitlements": sum(len(plan.entitlements) for plan in scenario.plans),
         "direct_signed": len(scenario.customers),
         "accounts": len(scenario.accounts),
@@ -128,7 +126,9 @@ def _invoice(document: Document) -> Json:
     in_usage = _usage_subtotal(document)
     usage = Decimal(_net_units(document)).scaleb(-BILLING_SCALE)
     return {
+        "provider": document.provider,
         "invoice_number": document.number,
+        "document_type": "adjustment_note" if document.amends else "invoice",
         "billing_month": document.month,
         "currency": document.currency.code,
         "wire_form": document.form.name,
@@ -146,6 +146,32 @@ def _invoice(document: Document) -> Json:
         "proof_state": "proven",
         "lines": len(document.lines),
         "usage_rows": document.usage_rows,
+    }
+
+
+def _other_invoice(document: OtherDocument) -> Json:
+    """A document whose lines carry every amount: no usage with money, hence no rounding that a formula would leave."""
+    return {
+        "provider": document.provider,
+        "invoice_number": document.number,
+        "document_type": "invoice",
+        "billing_month": document.month,
+        "currency": document.currency.code,
+        "wire_form": "legacy" if document.provider == MICROSOFT_PROVIDER else document.provider,
+        "header_amount": plain(document.total),
+        "lines_amount": plain(document.subtotal + document.line_tax),
+        "lines_tax_amount": plain(document.line_tax),
+        "document_tax_amount": plain(document.document_tax),
+        "subtotal_amount": plain(document.subtotal),
+        "daily_usage_amount": "0",
+        "not_in_daily_usage_amount": plain(document.subtotal),
+        "rounding_amount": "0",
+        "bounded_amount": "0",
+        "unexplained_amount": "0",
+        "matched_lines_percent": None,
+        "proof_state": "proven",
+        "lines": len(document.lines),
+        "usage_rows": 0,
     }
 
 
@@ -172,6 +198,8 @@ def _cost(document: Document) -> Json:
         Decimal(0),
     )
     return {
+        "provider": document.provider,
+        "invoice_number": document.number,
         "billing_month": document.month,
         "currency": document.currency.code,
         "subtotal_amount": plain(document.subtotal),
@@ -179,6 +207,18 @@ def _cost(document: Document) -> Json:
         "pec_amount": _units(sum(sum(usage.earned.values()) for usage in document.usage)),
         "pec_forgone_amount": _units(sum(sum(usage.forgone.values()) for usage in document.usage)),
         "azure_billed_amount": plain(_usage_subtotal(document) + credits_on_plans),
+    }
+
+
+def _other_cost(document: OtherDocument) -> Json:
+    nothing = ("net_amount", "pec_amount", "pec_forgone_amount", "azure_billed_amount")
+    return {
+        "provider": document.provider,
+        "invoice_number": document.number,
+        "billing_month": document.month,
+        "currency": document.currency.code,
+        "subtotal_amount": plain(document.subtotal),
+        **dict.fromkeys(nothing, "0"),
     }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from csp_pipeline.sandbox.azure import AzurePlan
     from csp_pipeline.sandbox.catalogue import Currency, Licence
+    from csp_pipeline.sandbox.legacy_facts import LegacyAzure
 
 
 def new_id(source: random.Random) -> str:
@@ -170,6 +171,24 @@ class ReconLine:
 
 
 @dataclass(frozen=True)
+class SoftwareReturn:
+    """What Microsoft credits with an adjustment note: a negative line, and the month whose invoice it amends."""
+
+    amended_month: str
+    line: ReconLine
+
+
+@dataclass(frozen=True)
+class SubscriptionLink:
+    """A row of `commercial/subscription_links.csv`: a subscription that goes on under another id."""
+
+    from_subscription_id: str
+    to_subscription_id: str
+    valid_from: date
+    reason: str
+
+
+@dataclass(frozen=True)
 class SeatChange:
     """A row of the licence change log."""
 
@@ -275,13 +294,14 @@ class Planted:
     Attributes:
         cause: The cause it must be given.
         contract_line: Our side of it, if it has one.
-        source: The provider's side: a subscription by the seat, an Azure plan, a single line, or nothing.
+        source: The provider's side: a subscription by the seat, an Azure plan, a classic Azure subscription, a single
+            line, or nothing.
     """
 
     cause: str
     customer: Customer
     contract_line: ContractLine | None
-    source: Seats | AzurePlan | ReconLine | None
+    source: Seats | AzurePlan | ReconLine | LegacyAzure | None
 
     @property
     def our_line(self) -> ContractLine:

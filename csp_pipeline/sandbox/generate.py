@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 from csp_pipeline.errors import UsageError
 from csp_pipeline.sandbox import commercial, partner_center
 from csp_pipeline.sandbox.catalogue import CURRENCIES
+from csp_pipeline.sandbox.distributor import write_distributor
 from csp_pipeline.sandbox.documents import write_document
 from csp_pipeline.sandbox.expected import write_expected
+from csp_pipeline.sandbox.headers import invoice_headers
+from csp_pipeline.sandbox.legacy_wire import write_legacy
 from csp_pipeline.sandbox.partner import SCENARIO_FILE, Arguments, build_partner, write_arguments
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class GenerateReport:
 def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     out: Path,
     *,
-    customers: int = 12,
+    customers: int = 14,
     usage_rows: int = 20_000,
     months: tuple[str, str] = ("2026-07", "2026-09"),
     currencies: Sequence[str] = ("EUR", "USD", "JPY"),
@@ -53,10 +56,10 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
 
     Args:
         out: Folder that gets `inbox/`, `commercial/` (the layout of CSP_HOME), `expected.json` and `scenario.json`.
-        customers: Customer tenants; the first dozen carry the special cases and planted anomalies.
+        customers: Customer tenants; the first fourteen carry the special cases and planted anomalies.
         usage_rows: Daily rated usage rows, all months together.
         months: First and last billing month, `YYYY-MM`.
-        currencies: Billing currencies; each has one invoice a month.
+        currencies: Billing currencies; each has one invoice of new commerce a month.
         seed: Draws identifiers and quantities.
 
     Returns:
@@ -76,15 +79,20 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     scenario, changes = partner.scenario, partner.changes
     for document in partner.documents + partner.open_documents:
         write_document(scenario, document, partner.seat_lines, unfinished / "inbox")
-    documents = [document for document in partner.documents if document.lines]
-    partner_center.write_all(scenario, documents, changes, unfinished / "inbox")
+    for legacy in partner.legacy_documents:
+        write_legacy(scenario, legacy, unfinished / "inbox")
+    for invoice in partner.distributor_documents:
+        write_distributor(invoice, unfinished / "inbox")
+    documents = partner.billed_documents
+    headers = invoice_headers(documents, partner.legacy_documents)
+    partner_center.write_all(scenario, headers, changes, unfinished / "inbox")
     commercial.write_all(scenario, changes, unfinished / "commercial")
-    planted = write_expected(scenario, documents, changes, partner.open_documents, unfinished / EXPECTED_FILE)
+    planted = write_expected(partner, unfinished / EXPECTED_FILE)
     write_arguments(arguments, unfinished / SCENARIO_FILE)
     return GenerateReport(
         out=out,
         files=_move_into_place(unfinished, out),
-        invoices=len(documents),
+        invoices=len(partner.provider_documents),
         reconciliation_lines=sum(len(document.lines) for document in documents),
         usage_rows=sum(document.usage_rows for document in documents),
         planted=planted,

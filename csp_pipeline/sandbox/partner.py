@@ -12,7 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.errors import UsageError
+from csp_pipeline.sandbox.distributor import distributor_documents
 from csp_pipeline.sandbox.documents import Document, plan_documents, plan_open_documents
+from csp_pipeline.sandbox.legacy_documents import legacy_documents
+from csp_pipeline.sandbox.legacy_licences import legacy_change_log
 from csp_pipeline.sandbox.open_month import open_lines
 from csp_pipeline.sandbox.scenario import Scenario, build
 from csp_pipeline.sandbox.seats import change_log, provider_lines
@@ -20,7 +23,10 @@ from csp_pipeline.sandbox.seats import change_log, provider_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from csp_pipeline.sandbox.distributor import DistributorDocument
     from csp_pipeline.sandbox.facts import ReconLine, SeatChange
+    from csp_pipeline.sandbox.legacy_documents import LegacyDocument
+    from csp_pipeline.sandbox.provider_documents import ProviderDocument
 
 SCENARIO_FILE = "scenario.json"
 
@@ -29,7 +35,7 @@ SCENARIO_FILE = "scenario.json"
 class Arguments:
     """What defines a made-up partner (see `generate`)."""
 
-    customers: int = 12
+    customers: int = 14
     usage_rows: int = 20_000
     months: tuple[str, str] = ("2026-07", "2026-09")
     currencies: tuple[str, ...] = ("EUR", "USD", "JPY")
@@ -45,6 +51,8 @@ class Partner:
         changes: The licence change log, oldest first.
         documents: One document per month and currency, still without lines.
         open_documents: One per currency for what the open month has brought so far, still without lines.
+        legacy_documents: The D invoices, with their lines.
+        distributor_documents: The invoices of distributors, with their lines.
     """
 
     arguments: Arguments
@@ -53,6 +61,18 @@ class Partner:
     changes: list[SeatChange]
     documents: list[Document]
     open_documents: list[Document]
+    legacy_documents: list[LegacyDocument]
+    distributor_documents: list[DistributorDocument]
+
+    @property
+    def billed_documents(self) -> list[Document]:
+        """The invoices of new commerce that have lines, once they are filled in."""
+        return [document for document in self.documents if document.lines]
+
+    @property
+    def provider_documents(self) -> list[ProviderDocument]:
+        """All documents that somebody asks money with, once they are filled in."""
+        return [*self.billed_documents, *self.legacy_documents, *self.distributor_documents]
 
 
 def build_partner(arguments: Arguments) -> Partner:
@@ -74,6 +94,8 @@ def build_partner(arguments: Arguments) -> Partner:
         changes=changes,
         documents=plan_documents(scenario),
         open_documents=plan_open_documents(scenario),
+        legacy_documents=legacy_documents(scenario),
+        distributor_documents=distributor_documents(scenario),
     )
 
 
@@ -86,6 +108,7 @@ def _billed_lines(scenario: Scenario) -> list[ReconLine]:
 
 def _changes(scenario: Scenario) -> list[SeatChange]:
     rows = [row for seats in scenario.seats for row in change_log(seats, scenario.months, scenario.source)]
+    rows += [row for held in scenario.legacy_licences for row in legacy_change_log(held, scenario.source)]
     return sorted(rows, key=lambda row: (row.changed_at, row.change_id))
 
 

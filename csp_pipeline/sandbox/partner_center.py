@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from csp_pipeline.sandbox.documents import Document
     from csp_pipeline.sandbox.facts import Customer, SeatChange
     from csp_pipeline.sandbox.scenario import Scenario
 
@@ -36,9 +35,8 @@ ORDER_SETTLES_WITHIN = timedelta(days=90)
 Response = tuple[str, Json]
 
 
-def write_all(scenario: Scenario, documents: Sequence[Document], changes: Sequence[SeatChange], folder: Path) -> None:
+def write_all(scenario: Scenario, headers: list[Json], changes: Sequence[SeatChange], folder: Path) -> None:
     """Write every Partner Center file of a scenario into the inbox."""
-    headers = [resources.invoice_header(document) for document in documents]
     write_collection(folder / "invoices.json", "/invoices", headers)
     customers = [resources.customer_item(customer) for customer in scenario.customers]
     write_collection(folder / "customers.json", "/customers?size=500", customers)
@@ -95,7 +93,7 @@ def _direct_signed(scenario: Scenario) -> Iterable[Response]:
 
 def _subscription_provisioning(subscriptions: Iterable[tuple[Customer, Json]]) -> Iterable[Response]:
     for _, item in subscriptions:
-        if item["billingType"] == "license" and item["status"] == "active":
+        if item["offerId"] != sold_items.AZURE_PLAN_OFFER_ID and item["status"] == "active":
             uri = f"{item['links']['self']['uri']}/provisioningstatus"
             yield uri, resources.subscription_provisioning(item)
 

@@ -13,6 +13,8 @@ from csp_pipeline.sandbox import catalogue as sold
 from csp_pipeline.sandbox import deals
 from csp_pipeline.sandbox.dates import last_day
 from csp_pipeline.sandbox.facts import SeatEvent
+from csp_pipeline.sandbox.indirect_parts import resold_by_another
+from csp_pipeline.sandbox.legacy_parts import old_platform_office
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 FOREIGN_NUMBER = 3
 UNMAPPED_NUMBER = 4
 SECOND_TENANT_NUMBER = 9
+RESOLD_NUMBER = 13
 
 
 def cycling_retail_group(scenario: Scenario, customer: Customer) -> None:
@@ -205,4 +208,6 @@ PARTS: tuple[Callable[[Scenario, Customer], None], ...] = (
     second_tenant,
     restless_energy,
     month_end_textiles,
+    old_platform_office,
+    resold_by_another,
 )

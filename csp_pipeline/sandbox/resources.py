@@ -139,7 +139,7 @@ def _audited(subscription_id: str, quantity: int) -> str:
 
 
 def invoice_header(document: Document) -> Json:
-    """An item of `/invoices`."""
+    """An item of `/invoices`, or an amendment within one."""
     issued_on = first_day(shift(document.month, 1)) + timedelta(days=7)
     lines_uri = f"/invoices/OneTime-{document.number}/lineitems/OneTime/BillingLineItems"
     return {
@@ -160,7 +160,8 @@ def invoice_header(document: Document) -> Json:
                 "attributes": {"objectType": "InvoiceDetail"},
             }
         ],
-        "documentType": "invoice",
+        "documentType": "adjustment_note" if document.amends else "invoice",
+        **({"amendsOf": document.amends} if document.amends else {}),
         "invoiceType": "OneTime",
         "links": {"self": link(f"/invoices/OneTime-{document.number}")},
         "attributes": {"objectType": "Invoice"},

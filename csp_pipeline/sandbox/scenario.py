@@ -15,23 +15,34 @@ from typing import TYPE_CHECKING
 from csp_pipeline.sandbox import deals, parts
 from csp_pipeline.sandbox.azure import add_resources
 from csp_pipeline.sandbox.catalogue import COMPANIES, CURRENCIES, Currency
-from csp_pipeline.sandbox.dates import day_of, first_day, last_day, months_through, shift
+from csp_pipeline.sandbox.dates import day_of, days_between, first_day, last_day, months_through, shift
 from csp_pipeline.sandbox.facts import Account, ContractLine, Customer, Seats, new_id
+from csp_pipeline.sandbox.indirect_parts import RESELLER_MPN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from csp_pipeline.sandbox.azure import AzurePlan
-    from csp_pipeline.sandbox.facts import Planted, ReconLine
+    from csp_pipeline.sandbox.distributor import Resold
+    from csp_pipeline.sandbox.facts import Planted, ReconLine, SoftwareReturn, SubscriptionLink
+    from csp_pipeline.sandbox.legacy_facts import LegacyAzure, LegacyLicences
 
+ROWS_OF_ARRIVING = 40
 UNSIGNED_EVERY, UNSIGNED_AT, DIRECTLY_SIGNED_AT = 13, 5, 11
 OPEN_DAYS = 5
 
 
 @dataclass
 class Scenario:
-    """All facts of one made-up partner."""
+    """All facts of one made-up partner.
+
+    Attributes:
+        resellers: Account and MPN id of each reseller that the partner is the indirect provider of.
+        links: Subscriptions that go on under another id.
+        returns: What adjustment notes credit.
+        resold: What customers have through distributors.
+    """
 
     seed: int
     months: tuple[str, ...]
@@ -46,6 +57,12 @@ class Scenario:
     plans: list[AzurePlan] = field(default_factory=list)
     extra_lines: list[ReconLine] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
+    resellers: list[tuple[str, str]] = field(default_factory=list)
+    links: list[SubscriptionLink] = field(default_factory=list)
+    returns: list[SoftwareReturn] = field(default_factory=list)
+    legacy_licences: list[LegacyLicences] = field(default_factory=list)
+    legacy_azure: list[LegacyAzure] = field(default_factory=list)
+    resold: list[Resold] = field(default_factory=list)
 
     def fx(self, currency: Currency, month: str) -> Decimal:
         """The rate from US dollars to a billing currency on the invoice of a month, with nine decimals."""
@@ -105,6 +122,15 @@ class Scenario:
         """The currency in which an account is billed."""
         return next(account.currency for account in self.accounts if account.account_id == account_id)
 
+    def former_ids(self, subscription_id: str) -> set[str]:
+        """The ids of the subscriptions that this one took the place of."""
+        return {link.from_subscription_id for link in self.links if link.to_subscription_id == subscription_id}
+
+    def current_quantity(self, subscription_id: str) -> int:
+        """Units of a subscription by the seat as the snapshot has it; 0 of one that is not in it."""
+        held = [one for one in self.seats if one.is_listed] + self.legacy_licences
+        return next((one.current_quantity() for one in reversed(held) if one.subscription_id == subscription_id), 0)
+
     def next_line_id(self) -> str:
         """The id of the next contract line."""
         return f"CL-{len(self.contract_lines) + 1:04d}"
@@ -152,7 +178,7 @@ def _customer(scenario: Scenario, number: int) -> Customer:
         currency=currency,
         account_id="" if number == parts.UNMAPPED_NUMBER else f"A-{1001 + number}",
         mpn_id="5357564",
-        reseller_mpn_id="0" if number % 3 else "4649221",
+        reseller_mpn_id=RESELLER_MPN_ID if number == parts.RESOLD_NUMBER else "0" if number % 3 else "4649221",
         agreed_on=None
         if number % UNSIGNED_EVERY in (UNSIGNED_AT, DIRECTLY_SIGNED_AT)
         else scenario.before(20 + number, 1 + number % 28),
@@ -166,14 +192,17 @@ def _customer(scenario: Scenario, number: int) -> Customer:
         scenario.accounts.append(
             Account(
                 account_id=customer.account_id,
-                name=name,
+                name=f"{name} IT Services" if number == parts.RESOLD_NUMBER else name,
                 country=currency.country,
                 currency=billed_in,
                 tax_rate_id=f"{currency.country}-standard",
                 payment_terms_days=(14, 30, 30, 60)[number % 4],
             )
         )
-        scenario.tenants.append((customer.account_id, customer.customer_id))
+        if number == parts.RESOLD_NUMBER:
+            scenario.resellers.append((customer.account_id, customer.reseller_mpn_id))
+        else:
+            scenario.tenants.append((customer.account_id, customer.customer_id))
     return customer
 
 
@@ -187,13 +216,27 @@ def _into_first_account(scenario: Scenario, customer: Customer) -> Customer:
 
 
 def _share_rows(scenario: Scenario, usage_rows: int) -> None:
-    """Give every plan resources in proportion to its weight; the last plan takes what is left."""
-    days = (scenario.ends_on - scenario.starts_on).days + 1
-    weights = sum(plan.weight for plan in scenario.plans)
+    """Give every plan resources in proportion to its weight; the last plan takes what is left.
+
+    A plan that arrives within the months is given a small share first, if there are rows for a resource or two.
+    """
     left = usage_rows
     for plan in scenario.plans:
-        is_last = plan is scenario.plans[-1]
-        rows = left if is_last else min(left, usage_rows * plan.weight // weights // days * days)
-        its_source = random.Random(f"{scenario.seed}/{plan.subscription_id}")  # noqa: S311  (a scenario, not a secret)
-        add_resources(plan, rows, days, its_source)
+        if plan.arrives_on is not None:
+            days = days_between(plan.arrives_on, scenario.ends_on)
+            resources = max(2, usage_rows // ROWS_OF_ARRIVING // days) if usage_rows >= 10 * days else 0
+            _add_resources(scenario, plan, resources * days, days)
+            left -= resources * days
+    days, shared = days_between(scenario.starts_on, scenario.ends_on), left
+    sharing = [plan for plan in scenario.plans if plan.arrives_on is None]
+    weights = sum(plan.weight for plan in sharing)
+    for plan in sharing:
+        is_last = plan is sharing[-1]
+        rows = left if is_last else min(left, shared * plan.weight // weights // days * days)
+        _add_resources(scenario, plan, rows, days)
         left -= rows
+
+
+def _add_resources(scenario: Scenario, plan: AzurePlan, rows: int, days: int) -> None:
+    source = random.Random(f"{scenario.seed}/{plan.subscription_id}")  # noqa: S311  (a scenario, not a secret)
+    add_resources(plan, rows, days, source)

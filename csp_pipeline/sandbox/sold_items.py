@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline.sandbox.catalogue import AZURE_PLAN_PRODUCT_ID, AZURE_PLAN_SKU_ID, MICROSOFT
 from csp_pipeline.sandbox.dates import last_day, shift
 from csp_pipeline.sandbox.json_text import Json, link
+from csp_pipeline.sandbox.legacy_sold import legacy_subscription_items
 from csp_pipeline.sandbox.resources import etag, utc
 from csp_pipeline.sandbox.seats import cycles_of
 
@@ -27,7 +28,8 @@ AZURE_PLAN_OFFER_ID = f"{AZURE_PLAN_PRODUCT_ID}:{AZURE_PLAN_SKU_ID}:DZH318Z0BPAV
 def subscription_items(scenario: Scenario) -> list[tuple[Customer, Json]]:
     """Every subscription of a scenario as it is at the end of its last month, with its customer."""
     listed = [(seats.customer, _seat_subscription(scenario, seats)) for seats in scenario.seats if seats.is_listed]
-    return listed + [(plan.customer, _azure_subscription(scenario, plan)) for plan in scenario.plans]
+    listed += [(plan.customer, _azure_subscription(scenario, plan)) for plan in scenario.plans]
+    return listed + legacy_subscription_items(scenario)
 
 
 def _subscription(customer: Customer, subscription_id: str, details: Json) -> Json:
@@ -141,6 +143,17 @@ def order_items(scenario: Scenario) -> list[tuple[Customer, Json]]:
             "transactionType": "new",
         }
         bought[plan.order_id] = (plan.customer, _order(plan.customer, plan.order_id, "none", plan.starts_on, line))
+    for held in scenario.legacy_licences:
+        line = {
+            "offerId": held.licence.product_id,
+            "subscriptionId": held.subscription_id,
+            "friendlyName": held.licence.name,
+            "quantity": held.quantity,
+            "termDuration": "P1Y",
+            "transactionType": "new",
+        }
+        order = _order(held.customer, held.order_id, "monthly", held.starts_on, line)
+        bought[held.order_id] = (held.customer, order)
     return list(bought.values())
 
 

@@ -50,7 +50,8 @@ class InvoiceContext:
 
     def last_day_of(self, resource: Resource) -> date:
         """The last day on which a resource has usage."""
-        last = first_day(self.first_month) + timedelta(days=resource.days - 1)
+        first = resource.first_on or first_day(self.first_month)
+        last = first + timedelta(days=resource.days - 1)
         return self.open_until if self.open_until and last >= self.ends_on else last
 
 
@@ -127,7 +128,9 @@ def write_usage(
     days = [(on, form.day(on)) for on in each_day(month)]
     for resource in plan.resources:
         last = invoice.last_day_of(resource)
-        alive = [(on, text) for on, text in days if on <= last]
+        alive = [
+            (on, text) for on, text in days if on <= last and (resource.first_on is None or on >= resource.first_on)
+        ]
         if alive:
             write(_resource_rows(resource, alive, invoice, form, summed))
     summed.lines = [(_usage_line(plan, month, invoice, group), group) for _, group in sorted(summed.groups.items())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ def warehouse(done: Finished) -> Iterator[duckdb.DuckDBPyConnection]:
 def test_every_invoice_is_proven_with_every_line_matched(done: Finished) -> None:
     assert done.exit_code == NEEDS_A_PERSON
     assert {row["proof_state"] for row in done.summary["invoices"]} == {"proven"}
-    assert {Decimal(row["matched_lines_percent"]) for row in done.summary["invoices"]} == {Decimal(100)}
+    matched = {row["matched_lines_percent"] for row in done.summary["invoices"] if Decimal(row["daily_usage_amount"])}
+    assert {Decimal(percent) for percent in matched} == {Decimal(100)}
     assert not any(Decimal(row["unexplained_amount"]) for row in done.summary["invoices"])
     assert not any(reason.startswith("Invoice") for reason in done.summary["needs_a_person"])
 
@@ -42,6 +44,66 @@ def test_every_invoice_has_the_figures_it_was_made_with(done: Finished) -> None:
         shared = sorted(name for name in made if name in row)
         assert len(shared) >= 10
         assert {name: _plain(row[name]) for name in shared} == {name: _plain(made[name]) for name in shared}
+
+
+def test_every_product_family_provider_and_kind_of_document_is_there(
+    done: Finished, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    def distinct(column: str, table: str) -> set[object]:
+        return {row[0] for row in warehouse.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall()}
+
+    assert distinct("product_family", "cost.invoice_lines") == {
+        "licence", "azure_plan", "azure_legacy", "reservation", "savings_plan", "software", "marketplace",
+    }  # fmt: skip
+    assert distinct("provider", "cost.invoices") == {"microsoft", "td_synnex", "generic"}
+    assert distinct("document_type", "cost.invoices WHERE provider = 'microsoft'") == {"invoice", "adjustment_note"}
+    assert len(done.expected["invoices"]) == len(rows_of(warehouse, "SELECT * FROM cost.invoices"))
+
+
+def test_the_move_to_the_azure_plan_shows_once_without_gap_or_overlap(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """The customer's line takes legacy cost through the day before and the plan's from then on, and nothing is open."""
+    ((moved, moved_on),) = warehouse.execute(
+        "SELECT from_subscription_id, valid_from FROM reference.subscription_links"
+    ).fetchall()
+    ((last, families),) = warehouse.execute(
+        "SELECT max(line.charge_end_on) FILTER (WHERE product_family = 'azure_legacy'), "
+        "list(DISTINCT product_family ORDER BY product_family) FROM billing.cost_matches "
+        "JOIN cost.invoice_lines AS line USING (line_id) "
+        "JOIN reference.contract_lines AS contract USING (contract_line_id) "
+        "WHERE contract.subscription_id = ?",
+        [moved],
+    ).fetchall()
+    assert (moved_on - last, families) == (timedelta(days=1), ["azure_legacy", "azure_plan"])
+    ((first,),) = warehouse.execute(
+        "SELECT min(usage_on) FROM cost.daily_usage WHERE entitlement_id = ?", [moved]
+    ).fetchall()
+    assert first == moved_on
+    rows = rows_of(
+        warehouse,
+        f"SELECT service_month, revenue_amount, cost_amount, status FROM reconciliation.revenue_vs_cost "
+        f"WHERE subscription_id = '{moved}' ORDER BY service_month",
+    )
+    assert [row["service_month"] for row in rows] == ["2026-07", "2026-08", "2026-09"]
+    assert {row["status"] for row in rows} == {"matched"}
+    assert all(row["revenue_amount"] > row["cost_amount"] > 0 for row in rows)
+
+
+def test_a_reseller_is_billed_for_the_tenant_that_only_its_number_tells(warehouse: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows_of(warehouse, "SELECT account_id, reseller_mpn_id FROM reference.account_resellers")
+    rows = rows_of(
+        warehouse,
+        f"SELECT status, cost_amount FROM reconciliation.revenue_vs_cost WHERE account_id = '{row['account_id']}'",
+    )
+    assert len(rows) == 3
+    assert {one["status"] for one in rows} == {"matched"}
+    cost = rows_of(
+        warehouse,
+        "SELECT sum(subtotal_amount) AS amount FROM cost.invoice_lines "
+        f"WHERE NOT is_estimate AND reseller_mpn_id = '{row['reseller_mpn_id']}'",
+    )
+    assert sum(one["cost_amount"] for one in rows) == cost[0]["amount"] > 0
+    notices = warehouse.execute("SELECT message FROM reference.notices WHERE severity <> 'info'").fetchall()
+    assert not any("no provider cost reaches" in message for (message,) in notices)
 
 
 def test_every_line_follows_a_published_rounding_rule(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -101,9 +163,20 @@ def test_cost_revenue_and_drafts_sum_to_what_was_made(done: Finished, warehouse:
 
 
 def test_rows_published_are_the_rows_received(done: Finished, warehouse: duckdb.DuckDBPyConnection) -> None:
-    for kind, table in (("reconciliation", "cost.invoice_lines"), ("daily_usage", "cost.daily_usage")):
-        billed = warehouse.execute(f"SELECT count(*) FROM {table} WHERE NOT is_estimate").fetchone()
-        assert billed == (done.expected["rows"][kind],)
+    rows = done.expected["rows"]
+    lines = dict(
+        warehouse.execute(
+            "SELECT source_kind, count(*) FROM cost.invoice_lines WHERE NOT is_estimate GROUP BY ALL"
+        ).fetchall()
+    )
+    kinds = {"reconciliation": "reconciliation", "legacy_licence": "legacy_licence", "legacy_usage": "legacy_usage"}
+    kinds |= {"distributor_invoice": "distributor"}
+    assert lines == {kind: rows[made] for kind, made in kinds.items()}
+    for made, table in (
+        ("daily_usage", "daily_usage WHERE NOT is_estimate"),
+        ("legacy_daily_usage", "legacy_usage_days"),
+    ):
+        assert warehouse.execute(f"SELECT count(*) FROM cost.{table}").fetchone() == (rows[made],)
     files = [row for row in done.summary["files"] if row["status"] == "staged"]
     assert all(row["rows_total"] == row["rows_staged"] and not row["rows_quarantined"] for row in files)
 

@@ -1,7 +1,7 @@
 """A cent that does not belong: the invoice it is planted in is unproven by exactly that much, the others stay proven.
 
-One partner of nine invoices carries them all, one to an invoice; what each must leave over is worked out here, from the
-rows as text.
+One partner whose nine invoices of new commerce carry them all, one to an invoice; what each must leave over is worked
+out here, from the rows as text. Legacy and distributor documents are in `steps/test_planted_documents`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def test_the_invoice_is_unproven_by_exactly_what_was_planted(name: str, case: Ca
 def test_every_other_invoice_stays_proven(case: Case) -> None:
     touched = {planted.number for planted in case.planted.values()}
     others = {number: proof for number, proof in case.proofs.items() if number not in touched}
-    assert len(others) == len(case.proofs) - len(case.planted) == 1
+    assert len(others) == len(case.proofs) - len(case.planted) >= 2
     assert {proof["proof_state"] for proof in others.values()} == {"proven"}
     assert set(case.found) <= touched
     assert set(case.contradictions) <= touched

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from csp_pipeline.orchestration.made_up_partner import FILES_ONLY
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.sandbox.server.app import Conduct, running
 from csp_pipeline.sandbox.server.faults import NAMES
@@ -75,12 +76,13 @@ def _run(connection: Connection, home: Path) -> subprocess.CompletedProcess[str]
 
 
 def test_the_same_partner_by_http_and_by_files_is_the_same_warehouse_and_leaves_no_secret(tmp_path: Path) -> None:
-    generate(tmp_path / "files", customers=5, usage_rows=300, months=("2026-09", "2026-09"), currencies=("EUR", "USD"))
+    generate(tmp_path / "files", usage_rows=500, months=("2026-09", "2026-09"), currencies=("EUR", "USD"))
     home = tmp_path / "home"
     for name in ("commercial", "inbox"):
         (home / name).mkdir(parents=True)
     shutil.copytree(tmp_path / "files" / "commercial", home / "commercial", dirs_exist_ok=True)
-    shutil.copy(tmp_path / "files" / "inbox" / "subscription_changes.csv", home / "inbox")
+    for path in (path for pattern in FILES_ONLY for path in (tmp_path / "files" / "inbox").glob(pattern)):
+        shutil.copy(path, home / "inbox")
     with running(tmp_path / "files") as connection:
         ran = _run(connection, home)
     assert ran.returncode == NEEDS_A_PERSON, ran.stderr
@@ -89,6 +91,8 @@ def test_the_same_partner_by_http_and_by_files_is_the_same_warehouse_and_leaves_
     with warehouse_of(tmp_path / "files") as warehouse:
         assert differing(fetched, _tables(warehouse)) == []
         assert spelled == _spellings(warehouse)
+        sources = warehouse.execute("SELECT DISTINCT source_kind FROM cost.invoice_lines").fetchall()
+    assert len(sources) == len(("reconciliation", "legacy_licence", "legacy_usage", "distributor_invoice"))
     assert sum(rows for rows, _ in fetched.values()) > 500
     secrets = (connection.client_secret.encode(), connection.refresh_token.encode())
     said = [(home / "said", (ran.stdout + ran.stderr).encode())]

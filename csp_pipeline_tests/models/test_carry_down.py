@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from csp_pipeline.domain.money import largest_remainder
 from csp_pipeline.steps.carry_down import carry_down
-from csp_pipeline_tests.models.staged_rows import header, line, seats, usage
+from csp_pipeline_tests.models.staged_rows import PEC_TEXT, header, line, seats, usage
 
 if TYPE_CHECKING:
     from csp_pipeline_tests.models.staged_rows import StagedPartner
@@ -114,6 +114,47 @@ def test_parts_are_those_of_the_reference_and_sum_to_the_subtotal(
     expected = {f"e{number}": Decimal(share).scaleb(-10) for number, share in enumerate(shares)}
     assert _parts(partner) == expected
     assert sum(expected.values()) == subtotal
+
+
+USED = st.fixed_dictionaries({
+    "net": st.decimals(min_value=Decimal(-50), max_value=Decimal(500), places=10),
+    "quantity": st.sampled_from(["0", "1", "2.5"]),
+    "meter_id": st.sampled_from(["m1", "m2"]),
+    "sku_id": st.sampled_from(["0001", "0002"]),
+    "entitlement_id": st.sampled_from(["e1", "e2", None]),
+    "partner_earned_credit_percentage": st.sampled_from(["15", "0", None]),
+})  # fmt: skip
+BILLED = st.fixed_dictionaries({
+    "subtotal": st.decimals(min_value=Decimal(-500), max_value=Decimal(5000), places=2),
+    "billable_quantity": st.sampled_from(["0", "1", "2.5", "3.5", "9"]),
+    "sku_id": st.sampled_from(["0001", "0002", "0003"]),
+    "price_adjustment_description": st.sampled_from([None, PEC_TEXT]),
+    "charge_type": st.sampled_from(["new", "customerCredit"]),
+})  # fmt: skip
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(used=st.lists(USED, min_size=1, max_size=7), billed=st.lists(BILLED, min_size=1, max_size=5))
+def test_every_line_is_carried_down_whole_whatever_was_used(
+    partner: StagedPartner, used: list[dict[str, object]], billed: list[dict[str, object]]
+) -> None:
+    rows = [usage(format(row["net"], "f"), **{name: row[name] for name in row if name != "net"}) for row in used]
+    lines = [
+        line(format(row["subtotal"], "f"), **{name: row[name] for name in row if name != "subtotal"}) for row in billed
+    ]
+    partner.stage(daily_usage=rows, reconciliation=lines).build()
+    kept = partner.rows(
+        "SELECT line.subtotal_amount, sum(part.billed_amount) AS carried, "
+        "count(*) FILTER (WHERE part.entitlement_id IS NOT NULL) AS found, bool_or(line.is_in_daily_usage) AS is_used "
+        "FROM cost.invoice_lines AS line JOIN cost.line_allocations AS part USING (line_id) "
+        "WHERE line.product_family = 'azure_plan' GROUP BY line.line_id, line.subtotal_amount"
+    )
+    assert len(kept) == len(billed)
+    assert all(row["carried"] == row["subtotal_amount"] for row in kept)
+    total = partner.only("SELECT sum(billed_amount) AS amount FROM cost.azure_plan_costs")["amount"]
+    by_resource = partner.only("SELECT sum(billed_amount) AS amount FROM cost.resource_allocations")["amount"]
+    assert total == by_resource == sum((row["subtotal_amount"] for row in kept), Decimal(0))
+    assert not any(row["found"] for row in kept if not row["is_used"])
 
 
 def test_buckets_of_lines_change_nothing(partner: StagedPartner) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from csp_pipeline.errors import CspError
-from csp_pipeline.orchestration.made_up_partner import is_fetched, served
+from csp_pipeline.orchestration.made_up_partner import FILES_ONLY, is_fetched, served
 from csp_pipeline.sandbox.generate import PARTIAL_FOLDER, generate
 from csp_pipeline.settings import Settings
 
@@ -59,6 +59,9 @@ def test_a_partner_is_made_up_once(tmp_path: Path) -> None:
         with served(_settings(tmp_path), told.append) as settings:
             assert is_fetched(settings)
     assert told == ["Making up a partner for the sandbox."]
+    written = {path.name for pattern in FILES_ONLY for path in (settings.home.root / "sandbox" / "inbox").glob(pattern)}
+    assert {path.name for path in settings.home.inbox.iterdir()} == written
+    assert any(name.startswith("distributor_td_synnex") for name in written)
 
 
 def test_what_a_killed_run_left_half_made_is_made_again(tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ class Commercial:
     tax_rates: list[TaxRate] = field(default_factory=list)
     rates: dict[tuple[str, str, str], tuple[Decimal, str]] = field(default_factory=dict)
     resolutions: list[dict[str, str]] = field(default_factory=list)
+    resellers: dict[str, str] = field(default_factory=dict)
+    """Account by MPN id of a reseller."""
+    links: list[tuple[str, str, date | None]] = field(default_factory=list)
+    """Confirmed links: from, to, and from when on."""
     _by_customer: dict[str, list[ContractLine]] = field(default_factory=dict)
 
     def lines_of_customer(self, customer_id: str) -> list[ContractLine]:
@@ -104,6 +108,23 @@ class Commercial:
             for line in self.contract_lines:
                 self._by_customer.setdefault(line.customer_id, []).append(line)
         return self._by_customer.get(customer_id, [])
+
+    def account_of(self, customer_id: str, reseller_mpn_id: str) -> str | None:
+        """The account of a tenant, else that of its reseller; 0 and -1 stand for no reseller."""
+        reseller = None if reseller_mpn_id in ("0", "-1") else self.resellers.get(reseller_mpn_id)
+        return self.tenants.get(customer_id) or reseller
+
+    def former_ids(self, subscription_id: str, on: date) -> set[str]:
+        """Ids of the subscriptions that one took the place of by a day, through any number of links."""
+        found: set[str] = set()
+        waiting = [subscription_id]
+        while waiting:
+            current = waiting.pop()
+            for source, target, valid_from in self.links:
+                if target == current and source not in found and (valid_from is None or on >= valid_from):
+                    found.add(source)
+                    waiting.append(source)
+        return found
 
     def rate(self, month: str, source: str, target: str) -> tuple[Fraction, str, str] | None:
         """Rate, its month and where it is from: 1, direct, else inverse; None when missing."""
@@ -169,6 +190,12 @@ def read_commercial(folder: Path) -> Commercial:
         key = (month, row["from_currency"], row["to_currency"])
         terms.rates[key] = (_number(row, "rate"), row.get("source", ""))
     terms.resolutions = _table(folder, "resolutions")
+    terms.resellers = {row["reseller_mpn_id"]: row["account_id"] for row in _table(folder, "account_resellers")}
+    terms.links = [
+        (row["from_subscription_id"], row["to_subscription_id"], parse_day(row.get("valid_from")))
+        for row in _table(folder, "subscription_links")
+        if row.get("confirmed", "").casefold() == "true"
+    ]
     return terms
 
 

@@ -71,9 +71,9 @@ def invoices(documents: list[Document]) -> Rows:
         stated = None if header is None else header.stated_tax
         rows.append(
             {
-                "provider": "microsoft",
+                "provider": document.provider,
                 "invoice_number": document.invoice_number,
-                "document_type": "invoice" if header is None else header.document_type,
+                "document_type": "invoice" if header is None else header.document_type or None,
                 "billing_month": document.billing_month,
                 "issued_on": None if header is None else header.issued_on,
                 "currency": document.currency,
@@ -90,7 +90,7 @@ def invoice_lines(documents: list[Document]) -> Rows:
     """cost.invoice_lines; ``billable_quantity`` is signed, ``received_quantity`` as sent."""
     return [
         {
-            "provider": "microsoft",
+            "provider": line.provider,
             "invoice_number": line.invoice_number or None,
             "billing_month": document.billing_month,
             "is_estimate": document.is_estimate,
@@ -167,7 +167,7 @@ def daily_usage(documents: list[Document]) -> Rows:
 
 
 def azure_plan_costs(documents: list[Document], carried: CarriedDown) -> Rows:
-    """cost.azure_plan_costs: usage and carried amounts by customer, subscription and entitlement."""
+    """cost.azure_plan_costs: usage and carried amounts by entitlement; nothing is billed yet of an open month."""
     measures = ("net_amount", "pec_amount", "gross_amount", "pec_forgone_amount", "billed_amount")
     sums: dict[tuple[Any, ...], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(measures, ZERO))
     for document in documents:
@@ -179,7 +179,7 @@ def azure_plan_costs(documents: list[Document], carried: CarriedDown) -> Rows:
             group["pec_amount"] += credit
             group["gross_amount"] += round_finest(row.net_amount + credit)
             group["pec_forgone_amount"] += pec_forgone_amount(row)
-        for line in document.lines:
+        for line in () if document.is_estimate else document.lines:
             for entitlement, amount in carried.get(line.line_id, {}).items():
                 group = sums[(*head, line.customer_id, line.subscription_id, entitlement, line.currency)]
                 group["billed_amount"] += amount

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline_tests.reference.amounts import ZERO
 from csp_pipeline_tests.reference.cost import CarriedDown, pec_amount
 from csp_pipeline_tests.reference.days import ONE_DAY, first_day, last_day, month_of
-from csp_pipeline_tests.reference.documents import Document, is_credit
+from csp_pipeline_tests.reference.documents import MICROSOFT, Document, is_credit
 from csp_pipeline_tests.reference.recognition import by_month, charge_period
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Atom:
     def is_consumption_or_one_time(self) -> bool:
         """Whether quantities mean nothing here: Azure plan, metered, and charges without a period."""
         one_time = self.line.charge_start_on is None or self.line.charge_end_on is None or self.family == "software"
-        return one_time or self.family == "azure_plan" or self.document.is_in_daily_usage(self.line)
+        return one_time or self.family in ("azure_plan", "azure_legacy") or self.document.is_in_daily_usage(self.line)
 
 
 def find_contract(
@@ -58,24 +58,31 @@ def find_contract(
     sku: str,
     start: date,
     end: date,
+    account: str | None,
+    *,
+    is_distributed: bool = False,
 ) -> ContractLine | None:
     """Rule 9.5: every key filled equals; most specific first; ties by id. A line in force goes before one that is not.
 
-    Lines whose cost source is own or none have no provider cost; a line without any key matches nothing.
+    Lines whose cost source is own or none have no provider cost; a line without any key matches nothing. A subscription
+    that took the place of another is known by both ids, an Azure subscription keeps its own.
     """
+    former = terms.former_ids(subscription, start) | terms.former_ids(entitlement, start) | {entitlement}
+    former -= {"", subscription}
     best: tuple[tuple[object, ...], ContractLine] | None = None
     for contract in [*terms.lines_of_customer(customer), *terms.lines_of_customer("")]:
-        if contract.cost_source in ("own", "none"):
+        if contract.cost_source in ("own", "none") or (contract.cost_source == "distributor") != is_distributed:
             continue
-        if not contract.customer_id and terms.tenants.get(customer) != contract.account_id:
+        if account != contract.account_id:
             continue
+        is_former = contract.subscription_id in former
         sku_counts = bool(contract.product_id and contract.sku_id)
         pairs = (
             (contract.customer_id, customer),
             (contract.entitlement_id, entitlement),
-            (contract.subscription_id, subscription),
-            (contract.product_id, product),
-            (contract.sku_id if sku_counts else "", sku),
+            (contract.subscription_id, contract.subscription_id if is_former else subscription),
+            (contract.product_id, contract.product_id if is_former else product),
+            (contract.sku_id if sku_counts and not is_former else "", sku),
         )
         if not any(filled for filled, _ in pairs) or any(filled and filled != value for filled, value in pairs):
             continue
@@ -83,6 +90,7 @@ def find_contract(
             not contract.is_in_force(start, end - ONE_DAY),
             not contract.entitlement_id,
             not contract.subscription_id,
+            is_former,
             not sku_counts,
             not contract.product_id,
             contract.contract_line_id,
@@ -113,14 +121,18 @@ def assign(documents: list[Document], carried: CarriedDown, terms: Commercial) -
             family = document.product_family(line)
             parts = carried.get(line.line_id) or {None: line.subtotal}
             for entitlement, amount in parts.items():
-                key = (line.customer_id, entitlement or "", line.subscription_id, line.product_id, line.sku_id)
-                contract = find_contract(terms, *key, start, end)
+                azure = line.subscription_id if family == "azure_legacy" else entitlement or ""
+                key = (line.customer_id, azure, line.subscription_id, line.product_id, line.sku_id)
+                account = terms.account_of(line.customer_id, line.reseller_mpn_id)
+                distributed = line.provider != MICROSOFT
+                contract = find_contract(terms, *key, start, end, account, is_distributed=distributed)
                 spread = by_month(amount, start, end)
                 atom = Atom(line, document, family, entitlement or "", amount, start, end, contract, spread)
                 (costs.estimated if document.is_estimate else costs.billed).append(atom)
                 if contract is not None:
                     costs.by_contract[contract.contract_line_id].append(atom)
         found: dict[tuple[str, ...], ContractLine | None] = {}
+        resellers = {line.customer_id: line.reseller_mpn_id for line in document.lines}
         for row in document.usage:
             credit = pec_amount(row)
             if credit == 0:
@@ -129,7 +141,8 @@ def assign(documents: list[Document], carried: CarriedDown, terms: Commercial) -
             month = month_of(row.usage_on)
             if (*key, month) not in found:
                 start = first_day(month)
-                found[*key, month] = find_contract(terms, *key, start, last_day(month) + ONE_DAY)
+                account = terms.account_of(row.customer_id, resellers.get(row.customer_id, ""))
+                found[*key, month] = find_contract(terms, *key, start, last_day(month) + ONE_DAY, account)
             contract = found[*key, month]
             if contract is not None:
                 group = (contract.contract_line_id, month, row.currency, document.is_estimate)

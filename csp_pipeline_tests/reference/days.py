@@ -23,6 +23,8 @@ def parse_instant(text: object) -> datetime | None:
     us_style = _US.match(cleaned)
     if us_style:
         month, day, year, hour, minute, second, half = us_style.groups()
+        if int(year) == 1:
+            return None
         hours = int(hour or 0)
         if half:
             hours = hours % 12 + (12 if half.lower() == "pm" else 0)

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from csp_pipeline_tests.reference.amounts import ZERO
 from csp_pipeline_tests.reference.days import month_of
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from csp_pipeline_tests.reference.received import CostLine, Header, Inbox, UsageRow
 
+MICROSOFT = "microsoft"
 AZURE_PLAN_PRODUCT_NAME = "azure plan"
 SEAT_EVENTS = frozenset(
     {
@@ -43,6 +45,7 @@ class Document:
     lines: list[CostLine] = field(default_factory=list)
     usage: list[UsageRow] = field(default_factory=list)
     state: str = "billed"
+    provider: str = "microsoft"
     used_keys: set[tuple[str, str, str, str]] = field(default_factory=set)
 
     @property
@@ -56,6 +59,8 @@ class Document:
 
     def product_family(self, line: CostLine) -> str:
         """Rule 4, first match."""
+        if line.kind == "legacy_usage":
+            return "azure_legacy"
         names = f"{line.product_name} {line.sku_name}".casefold()
         if line.product_key in self.used_keys or line.product_name.casefold() == AZURE_PLAN_PRODUCT_NAME:
             return "azure_plan"
@@ -92,25 +97,54 @@ def _most_frequent_month(days: list[date | None]) -> str:
 
 def assemble(inbox: Inbox) -> list[Document]:
     """All documents in the order of their month and number."""
-    headers = {header.invoice_number: header for header in inbox.headers}
-    lines: dict[str, list[CostLine]] = defaultdict(list)
-    usage: dict[str, list[UsageRow]] = defaultdict(list)
-    for line in inbox.lines:
-        lines[line.invoice_number].append(line)
+    headers = {(header.provider, header.invoice_number): header for header in inbox.headers}
+    lines: dict[tuple[str, str], list[CostLine]] = defaultdict(list)
+    usage: dict[tuple[str, str], list[UsageRow]] = defaultdict(list)
+    for line in [line for line in inbox.lines if line.kind != "legacy_licence"] + _named_licences(inbox):
+        lines[line.provider, line.invoice_number].append(line)
     for row in inbox.usage:
-        usage[row.invoice_number].append(row)
+        usage[MICROSOFT, row.invoice_number].append(row)
     documents = [
-        _document(number, headers.get(number), lines.get(number, []), usage.get(number, []))
-        for number in sorted((set(headers) | set(lines) | set(usage)) - {""})
+        _document(key, headers.get(key), lines.get(key, []), usage.get(key, []))
+        for key in sorted(key for key in {*headers, *lines, *usage} if key[1])
     ]
     _derive_voids(documents)
-    documents += _estimates(documents, lines.get("", []), usage.get("", []))
+    documents += _estimates(documents, lines.get((MICROSOFT, ""), []), usage.get((MICROSOFT, ""), []))
     for document in documents:
         document.used_keys = {row.product_key for row in document.usage}
     return sorted(documents, key=lambda d: (d.billing_month, d.currency, d.invoice_number))
 
 
-def _document(number: str, header: Header | None, lines: list[CostLine], usage: list[UsageRow]) -> Document:
+def _named_licences(inbox: Inbox) -> list[CostLine]:
+    """Lines of licence files under the legacy header whose period holds the month in which most of a file's start.
+
+    Of several headers the one with the file's total is meant, then the one whose period begins in that month.
+    """
+    files: dict[tuple[str, str], list[CostLine]] = defaultdict(list)
+    for line in inbox.lines:
+        if line.kind == "legacy_licence":
+            files[line.source_file, line.currency].append(line)
+    named: list[CostLine] = []
+    for (_, currency), members in files.items():
+        month = _most_frequent_month([line.charge_start_on for line in members])
+        total = sum((line.total for line in members), ZERO)
+        covering = [header for header in inbox.headers if _covers(header, month, currency)]
+        equal = [header for header in covering if header.total == total]
+        starting = [h for h in equal or covering if h.period_start is not None and month_of(h.period_start) == month]
+        found = next((few[0] for few in (equal, starting, covering) if len(few) == 1), None)
+        number = f"LICENCE-{currency}-{month}" if found is None else found.invoice_number
+        named += [replace(line, invoice_number=number) for line in members]
+    return named
+
+
+def _covers(header: Header, month: str, currency: str) -> bool:
+    if header.currency != currency or header.period_start is None or not header.invoice_number.startswith("D"):
+        return False
+    return month_of(header.period_start) <= month <= month_of(header.period_end or header.period_start)
+
+
+def _document(key: tuple[str, str], header: Header | None, lines: list[CostLine], usage: list[UsageRow]) -> Document:
+    provider, number = key
     if header is not None and header.period_start is not None:
         month = month_of(header.period_start)
     else:
@@ -122,12 +156,12 @@ def _document(number: str, header: Header | None, lines: list[CostLine], usage: 
         currency = header.currency
     else:
         currency = lines[0].currency if lines else usage[0].currency
-    return Document(number, month, currency, header, lines, usage)
+    return Document(number, month, currency, header, lines, usage, provider=provider)
 
 
 def _derive_voids(documents: list[Document]) -> None:
     """Rule 3.3: a void without a file reverses the document it voids."""
-    by_number = {document.invoice_number: document for document in documents}
+    by_number = {document.invoice_number: document for document in documents if document.provider == MICROSOFT}
     for document in documents:
         header = document.header
         voided = by_number.get(header.amends) if header is not None else None
@@ -139,7 +173,7 @@ def _derive_voids(documents: list[Document]) -> None:
                 document.state = "derived"
                 document.lines = [_reversed_line(line, document.invoice_number) for line in voided.lines]
                 document.usage = [_reversed_usage(row, document.invoice_number) for row in voided.usage]
-        else:
+        elif header.document_type.casefold() == "invoice":
             voided.state = "replaced"
 
 
@@ -168,16 +202,24 @@ def _reversed_usage(row: UsageRow, number: str) -> UsageRow:
 
 
 def _estimates(billed: list[Document], lines: list[CostLine], usage: list[UsageRow]) -> list[Document]:
-    """Rule 3.4: open-month data counts until a billed file of its month and currency is there."""
+    """Rule 3.4: open-month data counts until a billed file of its month and currency is there.
+
+    A file is of the month in which most of its rows lie: a late change of the month before stands in it too.
+    """
     loaded = {(d.billing_month, d.currency) for d in billed if d.lines or d.usage}
     by_month: dict[tuple[str, str], Document] = {}
 
     def document(month: str, currency: str) -> Document:
         return by_month.setdefault((month, currency), Document("", month, currency, None))
 
+    days: dict[str, list[date | None]] = defaultdict(list)
     for line in lines:
-        start = line_start(line, None)
-        document("" if start is None else month_of(start), line.currency).lines.append(line)
+        days[line.source_file].append(line_start(line, None))
     for row in usage:
-        document(month_of(row.usage_on), row.currency).usage.append(row)
+        days[row.source_file].append(row.usage_on)
+    months = {name: _most_frequent_month(found) for name, found in days.items()}
+    for line in lines:
+        document(months[line.source_file], line.currency).lines.append(line)
+    for row in usage:
+        document(months[row.source_file], row.currency).usage.append(row)
     return [document for key, document in by_month.items() if key not in loaded]

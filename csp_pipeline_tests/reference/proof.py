@@ -127,6 +127,9 @@ def prove(document: Document, tax_rates: list[TaxRate]) -> Proof:
         ZERO,
     )
     bounded = _bounded(in_usage, matching, currency)
+    contradicted, bounded_legacy = _legacy_residuals(document, currency)
+    outside -= contradicted
+    bounded += bounded_legacy
     document_tax, inferred = _document_tax(document, subtotal, lines_amount, lines_tax, tax_rates)
     header_gap = None if document.header is None else document.header.total - lines_amount - document_tax
     usage_gap = subtotal - daily - outside - rounding - bounded
@@ -135,7 +138,7 @@ def prove(document: Document, tax_rates: list[TaxRate]) -> Proof:
     return Proof(
         document,
         {
-            "provider": "microsoft",
+            "provider": document.provider,
             "invoice_number": document.invoice_number,
             "billing_month": document.billing_month,
             "currency": currency,
@@ -193,6 +196,20 @@ def _bounded(in_usage: list[CostLine], matching: Matching, currency: str) -> Dec
         if abs(residual) <= limit:
             total += residual
     return total
+
+
+def _legacy_residuals(document: Document, currency: str) -> tuple[Decimal, Decimal]:
+    """What legacy lines differ by from their own figures, and how much of it is the rounding of usage charges."""
+    all_of_it = bounded = ZERO
+    for line in document.lines:
+        if line.own_formula is None:
+            continue
+        is_usage = line.kind == "legacy_usage"
+        residual = line.subtotal - (round_minor(line.own_formula, currency) if is_usage else line.own_formula)
+        all_of_it += residual
+        if is_usage and abs(line.subtotal - line.own_formula) <= minor_unit(currency):
+            bounded += residual
+    return all_of_it, bounded
 
 
 def _document_tax(

@@ -1,7 +1,7 @@
 """Reading an inbox folder of clean, well-formed files into plain rows.
 
 Files are opened by content, their kind is told by their columns. A file whose bytes were seen already counts once.
-Legacy and distributor files are no part of the reference.
+Legacy and distributor files are read in ``read_other_files``, after all others, for the customers these tell of.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline_tests.reference.amounts import ZERO, parse_number
 from csp_pipeline_tests.reference.days import parse_day, parse_instant
+from csp_pipeline_tests.reference.read_other_files import read_other
 from csp_pipeline_tests.reference.received import Change, CostLine, Header, Inbox, Snapshot, UsageRow
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def read_inbox(folder: Path) -> Inbox:
     """Read all files under ``folder`` in the order of their names."""
     inbox = Inbox()
     seen: set[str] = set()
+    others: list[tuple[str, bytes]] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         for name, content in _unpack(path.name, path.read_bytes()):
             digest = hashlib.sha256(content).hexdigest()
@@ -92,7 +94,8 @@ def read_inbox(folder: Path) -> Inbox:
                 continue
             seen.add(digest)
             if not _read_content(inbox, name, content):
-                inbox.unread.append(name)
+                others.append((name, content))
+    inbox.unread += [name for name, content in others if not read_other(inbox, name, content.decode("utf-8-sig"))]
     return inbox
 
 
@@ -143,7 +146,8 @@ def _read_json(inbox: Inbox, name: str, text: str) -> bool:
         for item in items:
             _add_header(inbox, item)
     elif "companyprofile" in first:
-        pass
+        for item in items:
+            inbox.domains[str(item["companyProfile"].get("domain", "")).casefold()] = str(item["id"])
     elif {"quantity", "status"} <= first and "subtotal" not in first:
         inbox.snapshots.extend(_snapshot(item, owner) for item in items)
     else:
@@ -169,15 +173,14 @@ def _texts(row: dict[str, object], names: dict[str, str]) -> dict[str, Any]:
 
 
 def _add_rows(inbox: Inbox, name: str, rows: list[dict[str, object]]) -> bool:
-    """Add rows of a kind known here; what no invoice has billed yet is no cost."""
+    """Add rows of a kind known here; what no invoice has billed yet has no number."""
     if not rows:
         return True
     columns = set(rows[0])
-    billed = [(number, row) for number, row in enumerate(rows, 1) if _text(row, "invoicenumber")]
     if {"usagedate", "billingpretaxtotal"} <= columns:
-        inbox.usage.extend(_usage_row(name, number, row) for number, row in billed)
+        inbox.usage.extend(_usage_row(name, number, row) for number, row in enumerate(rows, 1))
     elif {"subtotal", "billablequantity", "chargetype"} <= columns:
-        inbox.lines.extend(_cost_line(name, number, row) for number, row in billed)
+        inbox.lines.extend(_cost_line(name, number, row) for number, row in enumerate(rows, 1))
     elif {"subscriptionid", "changedat", "quantitybefore", "quantityafter"} <= columns:
         inbox.changes.extend(_change(row) for row in rows)
     else:
@@ -258,6 +261,7 @@ def _add_header(inbox: Inbox, item: dict[str, object]) -> None:
             _text(row, "currencycode"),
             parse_number(row.get("totalcharges")) or ZERO,
             next((value for value in stated if value is not None), None),
+            parse_day(row.get("billingperiodenddate")),
         )
     )
     amendments = item.get("amendments")

@@ -51,7 +51,11 @@ class UsageRow:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One new-commerce reconciliation line; ``quantity`` is signed, the end of a charge inclusive."""
+    """One line of a provider document; ``quantity`` is signed, the end of a charge inclusive.
+
+    ``kind`` is recon, legacy_licence, legacy_usage or distributor; ``own_formula`` is what a legacy line's own figures
+    make of its subtotal, before rounding.
+    """
 
     source_file: str
     source_row: int
@@ -93,6 +97,9 @@ class CostLine:
     pricing_currency: str
     fx_rate: Decimal | None
     fx_rate_on: date | None
+    provider: str = "microsoft"
+    kind: str = "recon"
+    own_formula: Decimal | None = None
 
     @property
     def line_id(self) -> tuple[str, int]:
@@ -107,7 +114,7 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Header:
-    """One provider invoice header of ``invoices.json``."""
+    """One provider invoice header of ``invoices.json``, or what a distributor states on each line of an invoice."""
 
     invoice_number: str
     document_type: str
@@ -117,6 +124,8 @@ class Header:
     currency: str
     total: Decimal
     stated_tax: Decimal | None
+    period_end: date | None = None
+    provider: str = "microsoft"
 
 
 @dataclass(frozen=True)
@@ -153,4 +162,6 @@ class Inbox:
     headers: list[Header] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    domains: dict[str, str] = field(default_factory=dict)
+    """Customer by domain."""
     unread: list[str] = field(default_factory=list)

@@ -87,7 +87,7 @@ class Reconciliation:
                     key = _contract_key(month, contract)
                     row = rows.setdefault(key, Row(month, contract.account_id, contract, contract.currency))
                 else:
-                    account = self.terms.tenants.get(atom.line.customer_id)
+                    account = self.terms.account_of(atom.line.customer_id, atom.line.reseller_mpn_id)
                     known = self.terms.accounts.get(account or "")
                     currency = atom.line.currency if known is None else known.currency
                     sku = "" if atom.family == "azure_plan" else atom.line.sku_id
@@ -129,17 +129,19 @@ class Reconciliation:
         return convert_pieces(self.terms, groups)
 
     def _loaded(self, row: Row) -> Loaded:
-        """Loaded billing months in the currency of the contract line's cost, else in any."""
+        """Loaded billing months of the providers and in the currency of the contract line's cost, else in any."""
         own: list[Atom] = []
         if row.contract is not None:
             own = self.costs.by_contract.get(row.contract.contract_line_id, [])
         currencies = {atom.line.currency for atom in own}
+        providers = {atom.document.provider for atom in own}
         months = sorted(
             document.billing_month
             for document in self.documents
             if not document.is_estimate
             and (document.lines or document.usage)
             and (not currencies or document.currency in currencies)
+            and (not providers or document.provider in providers)
         )
         return Loaded(months[0], months[-1]) if months else Loaded("", "")
 

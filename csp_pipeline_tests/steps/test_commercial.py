@@ -44,6 +44,17 @@ def test_a_tenant_in_two_accounts_stays_with_the_first(tmp_path: Path) -> None:
         assert [(n.source_row, n.severity) for n in homeless] == [(3, "notice")]
 
 
+def test_an_account_of_a_reseller_needs_no_tenant_of_its_own(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("accounts", "account_id,currency", "A1,EUR", "A2,EUR")
+        case.terms("account_tenants", "account_id,customer_id")
+        case.terms("account_resellers", "account_id,reseller_mpn_id", "A2,6120485")
+        columns = "contract_line_id,account_id,customer_id,pricing_model,currency,starts_on"
+        case.terms("contract_lines", columns, "L1,A1,c1,cost_plus,EUR,2026-01-01", "L2,A2,c1,cost_plus,EUR,2026-01-01")
+        told = [(n.table_name, n.source_row) for n in case.load().notices if "no provider cost" in n.message]
+    assert told == [("accounts", 2), ("contract_lines", 2)]
+
+
 def test_a_missing_required_table_is_reported_and_an_optional_one_is_empty(tmp_path: Path) -> None:
     with billing_case(tmp_path) as case:
         report = case.load()

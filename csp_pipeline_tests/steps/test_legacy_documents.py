@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from csp_pipeline.quality import identities
 from csp_pipeline_tests.product import rows_of, warehouse_of
 from csp_pipeline_tests.steps.inbox_case import InboxCase, recon, usage
-from csp_pipeline_tests.steps.legacy_case import AZURE, LICENCE, OFFER, TENANT, header, licence_file, usage_file
+from csp_pipeline_tests.steps.legacy_case import AZURE, CHARGE, LICENCE, OFFER, TENANT, header, licence_file, usage_file
 
 LINES = "SELECT * FROM cost.invoice_lines ORDER BY subtotal_amount DESC"
 PROOF = "SELECT * FROM cost.invoice_proof ORDER BY invoice_number"
@@ -196,6 +196,35 @@ def test_the_customer_s_invoices_go_on_through_the_move_to_the_azure_plan(tmp_pa
         ("2026-08", "L1", Decimal("61.2870967742"), "matched"),
         ("2026-09", "L1", Decimal("60.0429032258"), "matched"),
     ]
+
+
+def test_a_charge_is_the_same_line_from_the_portal_and_from_the_api_and_its_days_are_the_tenants(
+    tmp_path: Path,
+) -> None:
+    """The portal's file names the customer ORDDABCDEF, the API its tenant; the subscription tells the portal's."""
+    listed = {"id": AZURE, "offerId": "MS-AZR-0145P", "quantity": 1, "status": "active", "customerId": TENANT}
+    listed["creationDate"] = "2020-01-01T00:00:00Z"
+    snapshot = json.dumps({"totalCount": 1, "items": [listed]})
+    names = {"MPNID": "mpnId", "ResellerMPNID": "tier2MpnId", "OrderID": "orderId"}
+    charge = {names.get(name, name[0].lower() + name[1:]): CHARGE[name] for name in CHARGE if name != "CustomerId"}
+    item = charge | {
+        "chargeStartDate": "2026-08-02T00:00:00",
+        "chargeEndDate": "2026-09-01T00:00:00",
+        "customerId": TENANT,
+        "invoiceLineItemType": "billing_line_items",
+    }
+    found = []
+    for name, content in (("u.csv", usage_file({}, days=3)), ("u.json", json.dumps({"items": [item]}))):
+        terms(tmp_path / name)
+        put(tmp_path / name, **{name.replace(".", "__"): content}, s__json=snapshot)
+        with warehouse_of(tmp_path / name) as con:
+            found.append(con.execute("SELECT line_id, customer_id FROM cost.invoice_lines").fetchall())
+            days = con.execute("SELECT DISTINCT customer_id FROM cost.legacy_usage_days").fetchall()
+            family = con.execute("SELECT product_family FROM partner_center.subscriptions").fetchall()
+        assert family == [("azure_legacy",)]
+        assert days == ([(TENANT,)] if name == "u.csv" else [])
+    assert found[0] == found[1]
+    assert [customer for _, customer in found[0]] == [TENANT]
 
 
 def test_the_move_to_the_azure_plan_leaves_no_gap_in_what_the_customer_pays_for(tmp_path: Path) -> None:

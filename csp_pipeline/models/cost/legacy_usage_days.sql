@@ -1,5 +1,5 @@
 -- What was consumed of legacy Azure each day, without money. The portal's file and the API both tell it: of a document whose
--- file holds days, the file's days count, else those of the API.
+-- file holds days, the file's days count, else those of the API. The tenant is that of the charge the day belongs to.
 WITH documents AS (
     SELECT
         invoice_number,
@@ -20,13 +20,23 @@ told AS (
         *,
         FALSE AS is_of_file
     FROM staged_legacy_daily_usage
+),
+
+tenants AS (
+    SELECT
+        invoice_number,
+        id_key(subscription_id) AS subscription,
+        min(customer_id) AS customer_id
+    FROM cost.invoice_lines
+    WHERE billing_month = $billing_month AND currency = $currency AND source_kind = 'legacy_usage'
+    GROUP BY ALL
 )
 
 SELECT
     told.usage_date AS usage_on,
     $billing_month AS billing_month,
     documents.invoice_number,
-    told.customer_id,
+    coalesce(tenants.customer_id, told.customer_id) AS customer_id,
     told.customer_name,
     told.domain_name AS customer_domain_name,
     told.subscription_id,
@@ -44,4 +54,6 @@ SELECT
     told.source_row
 FROM told
 INNER JOIN documents ON documents.lines_of = upper(told.invoice_number)
+LEFT JOIN tenants
+    ON documents.invoice_number = tenants.invoice_number AND tenants.subscription = id_key(told.subscription_id)
 QUALIFY told.is_of_file OR NOT bool_or(told.is_of_file) OVER (PARTITION BY documents.invoice_number)

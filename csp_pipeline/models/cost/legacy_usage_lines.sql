@@ -1,6 +1,7 @@
 -- Charges of legacy Azure (MS-AZR-0145P) of the partition's D documents as sent; the consumption of each day carries no money
 -- and is in cost.legacy_usage_days. The portal's file names a customer by a number of its own: the tenant is found by the Azure
--- subscription, else by the domain.
+-- subscription, else by the domain; what the file calls it is no part of the line's identity, so that a line is the same one
+-- from the portal and from the API.
 WITH documents AS (
     SELECT
         invoice_number,
@@ -48,7 +49,7 @@ staged AS (
         sha256(concat_ws(
             chr(31),
             'legacy_usage', upper(documents.invoice_number), coalesce(partner_id, ''), coalesce(partner_billable_account_id, ''),
-            coalesce(customer_id, ''), coalesce(customer_name, ''), coalesce(domain_name, ''), coalesce(mpn_id, ''),
+            coalesce(customer_name, ''), coalesce(domain_name, ''), coalesce(mpn_id, ''),
             coalesce(reseller_mpn_id, ''), coalesce(subscription_id, ''), coalesce(subscription_description, ''),
             coalesce(order_id, ''), coalesce(CAST(charge_start_date AS VARCHAR), ''),
             coalesce(CAST(charge_end_date AS VARCHAR), ''), lower(coalesce(charge_type, '')), coalesce(service_name, ''),

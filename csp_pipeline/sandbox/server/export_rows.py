@@ -74,13 +74,20 @@ class ExportRows:
             folder = self._folder / f"{len(self._written):04d}"
             folder.mkdir()
             scenario = self._partner.scenario
-            currency = next(currency for currency in scenario.currencies if currency.code == rows.currency)
-            fx = scenario.fx(currency, rows.month)
-            document = Document(rows.number, rows.month, currency, fx, GRAPH_FORM)
-            facts = scenario if rows.version == 1 else _with_more_usage(scenario, currency)
+            document = self._planned(rows)
+            facts = scenario if rows.version == 1 else _with_more_usage(scenario, document.currency)
             write_document(facts, document, self._partner.seat_lines, folder)
             self._written[rows] = folder, document
         return self._written[rows]
+
+    def _planned(self, rows: Rows) -> Document:
+        """The document of these rows without lines, in Graph's form."""
+        for document in self._partner.documents:
+            if rows.number and document.number == rows.number:
+                return replace(document, form=GRAPH_FORM, lines=[], usage=[])
+        scenario = self._partner.scenario
+        currency = next(currency for currency in scenario.currencies if currency.code == rows.currency)
+        return Document(rows.number, rows.month, currency, scenario.fx(currency, rows.month), GRAPH_FORM)
 
 
 def _paid_plan(scenario: Scenario, currency: Currency) -> AzurePlan | None:

@@ -150,7 +150,11 @@ class Exports:
 
     def _unbilled(self, request: ExportRequest) -> Rows | None:
         """The rows of the open month, or of the month before it while its invoice is not there."""
-        documents = [document for document in self._partner.documents if document.currency.code == request.currency]
+        documents = [
+            document
+            for document in self._partner.documents
+            if document.currency.code == request.currency and not document.amends
+        ]
         if not documents:
             return None
         if request.period == "current":

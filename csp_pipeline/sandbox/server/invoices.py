@@ -11,8 +11,9 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from csp_pipeline.sandbox import resources
+from csp_pipeline.sandbox import legacy_documents, legacy_wire
 from csp_pipeline.sandbox.documents import bill
+from csp_pipeline.sandbox.headers import each_header, invoice_headers
 from csp_pipeline.sandbox.json_text import Json, link, read
 from csp_pipeline.sandbox.server import line_items
 from csp_pipeline.sandbox.server.paging import Listed, Windows
@@ -36,19 +37,21 @@ class Invoices:
         partner: The facts.
         faults: late-invoice: those of the last month are there only after the list was asked for twice.
         folder: A folder that `generate` wrote; its `inbox/invoices.json` then gives the headers, and
-            `inbox/<number>_<provider>.json` the lines of legacy invoices. None without one.
+            `inbox/<number>_<provider>.json` the lines of legacy invoices that are not the partner's. None without one.
     """
 
     def __init__(self, partner: Partner, faults: Faults, folder: Path | None) -> None:
         self._partner, self._faults = partner, faults
         self._inbox = folder / "inbox" if folder else None
         self._documents = {document.number: document for document in partner.documents}
+        self._legacy = {document.number: document for document in partner.legacy_documents}
         self._late: set[str] = set()
         if faults.is_on("late-invoice"):
             last = partner.scenario.months[-1]
             self._late = {document.number for document in partner.documents if document.month == last}
         self._restated: dict[str, Decimal] = {}
         self._known: dict[str, Json] | None = None
+        self._first: list[str] = []
         self._lock = threading.Lock()
         self._lines: tuple[tuple[str, str], line_items.Rows] | None = None
 
@@ -60,10 +63,10 @@ class Invoices:
 
     def headers(self) -> list[Json]:
         """All headers that are there now, the oldest first."""
-        return [header for number in self._all() if (header := self.header(number))]
+        return [header for number in self._listed() if (header := self.header(number))]
 
     def header(self, number: str) -> Json | None:
-        """One header; None for an unknown or late invoice."""
+        """One header, also that of an amendment; None for an unknown or late invoice."""
         if number in self._late or number not in self._all():
             return None
         header = self._all()[number]
@@ -105,6 +108,9 @@ class Invoices:
         Returns:
             The lines; None for billing periods that this version does not serve.
         """
+        if number in self._legacy:
+            kind = legacy_documents.USAGE if line_item_type == line_items.USAGE else legacy_documents.BILLING
+            return Listed(legacy_wire.api_items(self._partner.scenario, self._legacy[number], provider, kind))
         document = self._documents.get(number)
         if document is None or provider != line_items.ONE_TIME:
             return Listed(line_items.legacy(self._inbox, number, provider, line_item_type))
@@ -123,9 +129,15 @@ class Invoices:
                 if written and written.is_file():
                     items = read(written.read_text(encoding="utf-8"))["items"]
                 else:
-                    items = [resources.invoice_header(document) for document in _billed(self._partner)]
-                self._known = {item["id"]: item for item in items}
+                    items = invoice_headers(_billed(self._partner), self._partner.legacy_documents)
+                self._first = [item["id"] for item in items]
+                self._known = {item["id"]: item for item in each_header(items)}
             return self._known
+
+    def _listed(self) -> list[str]:
+        """The numbers of the collection, in its order; amendments are told within the invoices they amend."""
+        self._all()
+        return self._first
 
 
 def _billed(partner: Partner) -> list[Document]:

@@ -143,6 +143,41 @@ def test_legacy_lines_are_those_of_the_folder_by_size_and_offset(old: PartnerCen
     assert old.items(LINES.format(number=number, provider="office", kind="billinglineitems")) == []
 
 
+def test_legacy_lines_of_the_partner_add_up_to_their_header_and_days_to_the_consumption() -> None:
+    with calling(state_of(Arguments(usage_rows=0, months=("2026-08", "2026-09"), currencies=("EUR",)))) as service:
+        headers = [one for one in service.items("/v1/invoices") if one["invoiceType"] == "Recurring"]
+        assert [header["billingPeriodStartDate"] for header in headers] == [
+            "2026-08-09T00:00:00Z",
+            "2026-09-09T00:00:00Z",
+        ]
+        for header in headers:
+            assert service.get(f"/v1/invoices/{header['id']}") == header
+            held = {}
+            for detail in header["invoiceDetails"]:
+                key = (detail["billingProvider"], detail["invoiceLineItemType"])
+                kind = key[1].replace("_", "")
+                held[key] = service.items(LINES.format(number=header["id"], provider=key[0], kind=kind) + "&size=50")
+            assert [{one["attributes"]["objectType"] for one in items} for items in held.values()] == [
+                {"LicenseBasedLineItem"}, {"UsageBasedLineItem"}, {"DailyUsageLineItem"},
+            ]  # fmt: skip
+            licences, charges, days = held.values()
+            total = sum(line["totalForCustomer"] for line in licences) + sum(line["postTaxTotal"] for line in charges)
+            assert total == header["totalCharges"]
+            assert sum(day["consumedQuantity"] for day in days) == sum(line["consumedQuantity"] for line in charges)
+            assert not any("pretaxCharges" in day for day in days)
+
+
+def test_an_adjustment_note_stands_within_the_invoice_it_amends_and_is_found_by_its_number() -> None:
+    with calling(
+        state_of(Arguments(usage_rows=0, months=("2026-08", "2026-09"), currencies=("EUR", "USD")))
+    ) as service:
+        (amended,) = [header for header in service.items("/v1/invoices") if "amendments" in header]
+        (note,) = amended["amendments"]
+        assert (note["documentType"], note["amendsOf"]) == ("adjustment_note", amended["id"])
+        assert note["totalCharges"] < 0
+        assert service.get(f"/v1/invoices/{note['id']}") == note
+
+
 @pytest.mark.parametrize(("provider", "kind"), [("reddog", "billinglineitems"), ("onetime", "all"), ("", "")])
 def test_unknown_providers_and_kinds_of_lines_are_refused(old: PartnerCenterCaller, provider: str, kind: str) -> None:
     number = header_of(old, "2025-03")["id"]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,7 @@ def test_the_inbox_holds_what_the_server_tells(tmp_path: Path) -> None:
         ]
         return content
 
-    with calling(state_of(folder=tmp_path)) as service:
+    with calling(state_of(replace(SMALL, customers=14), folder=tmp_path)) as service:
         assert service.items("/v1/customers") == collected("customers")
         assert service.items("/v1/invoices") == collected("invoices")
         told, agreed = [], []
