@@ -247,3 +247,27 @@ def test_the_move_to_the_azure_plan_leaves_no_gap_in_what_the_customer_pays_for(
         base = con.execute("SELECT sum(base_amount) FROM billing.cost_bases").fetchone()
     assert taken == [("L1", Decimal("126.66"))]
     assert base == (Decimal("126.66"),)
+
+
+def test_a_voided_legacy_document_is_reversed_from_its_files(tmp_path: Path) -> None:
+    terms(tmp_path)
+    headers = json.loads(header("D0300001", "4283.69"))
+    note = json.loads(header("D0300009", "-4283.69", documentType="void_note", amendsOf="D0300001"))
+    headers["items"] += note["items"]
+    put(tmp_path, l__csv=licence_file({}), u__csv=usage_file({}), i__json=json.dumps(headers))
+    with warehouse_of(tmp_path) as con:
+        proofs = rows_of(con, PROOF)
+        states = con.execute("SELECT invoice_number, state FROM cost.invoices ORDER BY ALL").fetchall()
+        sums = con.execute(
+            "SELECT count(*), sum(subtotal_amount), sum(tax_amount), sum(list_amount), sum(margin_amount), "
+            "sum(billable_quantity) FROM cost.invoice_lines"
+        ).fetchone()
+        days = con.execute("SELECT count(*), sum(quantity) FROM cost.legacy_usage_days").fetchone()
+        voided = con.execute("SELECT change_kind, difference_amount FROM cost.restatements").fetchall()
+        identities.read_footers(con, tmp_path / "staging")
+        identities.require_all(con)
+    assert states == [("D0300001", "voided"), ("D0300009", "derived")]
+    assert sums == (4, 0, 0, 0, 0, 0)
+    assert days == (60, 0)
+    assert [proof["proof_state"] for proof in proofs] == ["proven", "proven"]
+    assert voided == [("void", Decimal("-4277.35"))]

@@ -23,8 +23,8 @@ SELECT
     proof.proof_state,
     customer.usage_gap_amount AS customer_gap_amount,
     line.subtotal_amount AS line_amount,
-    line.source_file AS source_file,
-    line.source_row AS source_row,
+    line.source_file,
+    line.source_row,
     CASE
         WHEN invoice.invoice_number IS NULL THEN 'document'
         WHEN disputed.line_id IS NOT NULL AND line.line_id IS NULL THEN 'line'

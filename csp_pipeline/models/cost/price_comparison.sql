@@ -7,7 +7,7 @@ WITH lines AS (
         upper(trim(customer_country)) AS market,
         id_key(product_id) AS product,
         id_key(sku_id) AS sku,
-        pricing_currency,
+        upper(trim(pricing_currency)) AS pricing_currency,
         unit_price,
         coalesce(charge_start_on, CAST(billing_month || '-01' AS DATE)) AS priced_on,
         min(product_id) AS product_id,
@@ -23,7 +23,7 @@ WITH lines AS (
         AND product_id IS NOT NULL
         AND coalesce(unit_price, 0) <> 0
         AND lower(coalesce(charge_type, '')) <> 'customercredit'
-    GROUP BY billing_month, currency, market, product, sku, pricing_currency, unit_price, priced_on
+    GROUP BY billing_month, currency, market, product, sku, upper(trim(pricing_currency)), unit_price, priced_on
 ),
 
 terms AS (
