@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline.domain.charge import Charge, ChargeKey, ChargeKind, Correction
 from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import DoubleBillingError, in_force, refuse_overlaps, repair
+from csp_pipeline.domain.timeline import DoubleBillingError, Repair, in_force, refuse_overlaps, repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -161,21 +161,29 @@ def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: Charge
     covered = in_force(issued, may_overlap=may_overlap)
     decimals = _decimals(expected, issued)
     found = repair(expected, covered, decimals)
-    lines = found.lines
     by_hand = _total_of(covered.credited.values())
     wanted = EXACT.subtract(_total(expected), EXACT.add(_total(issued), by_hand))
-    rest = EXACT.subtract(wanted, EXACT.subtract(_total(lines), found.withheld))
-    if rest:
-        lines = _with_rest(lines, rest, expected or issued)
+    rest = EXACT.subtract(wanted, EXACT.subtract(_total(found.lines), found.withheld))
+    lines = _with_rest(found, rest, Decimal(1).scaleb(-decimals), expected or issued) if rest else found.lines
     return [line for line in lines if line.net_amount or line.quantity]
 
 
-def _with_rest(lines: list[Charge], rest: Decimal, charges: Sequence[Charge]) -> list[Charge]:
-    """Put what rounding left on the largest line; without any line it is a correction of the amount by itself."""
-    if not lines:
-        first = charges[0]
+def _with_rest(found: Repair, rest: Decimal, unit: Decimal, charges: Sequence[Charge]) -> list[Charge]:
+    """Put what rounding left on the lines that are shares, a unit on each; what they do not take is a line of its own.
+
+    Whole charges and reversals are left as they are, so that each period has its own amount.
+    """
+    step = unit.copy_sign(rest)
+    lines: list[Charge] = []
+    for line in found.lines:
+        if rest and any(line is share for share in found.cut):
+            lines.append(replace(line, net_amount=EXACT.add(line.net_amount, step)))
+            rest = EXACT.subtract(rest, step)
+        else:
+            lines.append(line)
+    if rest:
         only = replace(
-            first,
+            charges[0],
             start=min(charge.start for charge in charges),
             end=max(charge.end for charge in charges),
             quantity=None,
@@ -186,10 +194,8 @@ def _with_rest(lines: list[Charge], rest: Decimal, charges: Sequence[Charge]) ->
             charge_id="",
             reverses="",
         )
-        return [only]
-    largest = max(range(len(lines)), key=lambda number: (abs(lines[number].net_amount), -number))
-    changed = replace(lines[largest], net_amount=EXACT.add(lines[largest].net_amount, rest))
-    return [changed if number == largest else line for number, line in enumerate(lines)]
+        lines.append(only)
+    return lines
 
 
 def _decimals(expected: Iterable[Charge], issued: Iterable[Charge]) -> int:

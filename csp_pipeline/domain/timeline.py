@@ -167,12 +167,14 @@ class Repair:
     """What to bill so that exactly the expected days are covered on the expected terms.
 
     Attributes:
+        cut: lines that are a share of a charge, so that their amounts are rounded.
         withheld: what reversals do not give back because a credit by hand gave it before.
     """
 
     reversals: list[Charge] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     withheld: Decimal = ZERO
+    cut: list[Charge] = field(default_factory=list)
 
     @property
     def lines(self) -> list[Charge]:
@@ -220,7 +222,12 @@ def repair(
         most = _most_to_give(part.charge, amount, given)
         found.withheld = EXACT.add(found.withheld, EXACT.subtract(amount, most))
         found.reversals.append(_reversal(part, most, fresh))
-    found.charges = [_explained(charge, covered.parts, found.reversals) for charge in fresh]
+        if not part.is_whole:
+            found.cut.append(found.reversals[-1])
+    for charge in fresh:
+        found.charges.append(_explained(charge, covered.parts, found.reversals))
+        if charge.key not in order:
+            found.cut.append(found.charges[-1])
     return found
 
 
@@ -281,8 +288,9 @@ def _comes_to(charge: Charge, kept: Sequence[Part], gaps: Sequence[Days], decima
         return kept[0].charge.net_amount == charge.net_amount
     total = sum((part.amount for part in kept), Fraction(0))
     total += sum((Part(charge, *gap).amount for gap in gaps), Fraction(0))
+    # a share is half a unit off by rounding, and one more where it took what other shares left
     unit = Fraction(1, 10**decimals)
-    return abs(total - Fraction(charge.net_amount)) < unit * (len(kept) + len(gaps))
+    return abs(total - Fraction(charge.net_amount)) < 2 * unit * (len(kept) + len(gaps))
 
 
 def rounded(amount: Fraction, decimals: int) -> Decimal:
