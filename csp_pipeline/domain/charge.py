@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-ChargeKind = Literal[
-    "recurring", "change", "usage", "one_time", "discount", "minimum", "correction", "refund"
-]
+ChargeKind = Literal["recurring", "change", "usage", "one_time", "discount", "minimum", "correction", "refund"]
 """`correction` and `refund` are what documents say of a reversal; a charge keeps the kind of what it corrects."""
 
 Reason = Literal["price", "quantity", "amount", "cost", "ended"]

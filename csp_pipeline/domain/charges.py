@@ -1,7 +1,7 @@
 """What a contract line should be charged, derived anew from the facts.
 
-What belongs here: charges and the invoice month of each, as pure functions on frozen values. What is left after what was
-issued is `deltas` (offered here as well, beside the charges it subtracts from), prices of quantities are `tiers`,
+What belongs here: charges and the invoice month of each, as pure functions on frozen values. What is left after what
+was issued is `deltas` (offered here as well, beside the charges it subtracts from), prices of quantities are `tiers`,
 agreements on the total of a cycle `commitments`. Where the facts come from is SQL in `models/billing/`.
 """
 
@@ -177,9 +177,7 @@ def _one_time(line: ContractLine, history: QuantityHistory, window: Window) -> I
         return
     quantity = history.at_end_of(day)
     amount = _amount(line, line.full_price(quantity), _WHOLE, day)
-    charge = Charge(
-        line.contract_line_id, "one_time", day, day + ONE_DAY, quantity, line.price_on_line, amount, month
-    )
+    charge = Charge(line.contract_line_id, "one_time", day, day + ONE_DAY, quantity, line.price_on_line, amount, month)
     yield charge
     cycle = Cycle(day, day + ONE_DAY, day, day + ONE_DAY)
     yield from _commitment_lines(line, (charge,), _DueCycle(cycle, _WHOLE, month))
@@ -221,9 +219,7 @@ def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], 
     return Charge(line.contract_line_id, "usage", cycle.start, cycle.end, None, None, amount, month, is_estimate)
 
 
-def cost_plus_charges(
-    line: ContractLine, month: str, bases: Iterable[CostBase], window: Window
-) -> tuple[Charge, ...]:
+def cost_plus_charges(line: ContractLine, month: str, bases: Iterable[CostBase], window: Window) -> tuple[Charge, ...]:
     """The charge of a cost-plus line for a service month with the lines of its commitments.
 
     A minimum is owed for a month without any cost too. Arguments as for `cost_plus_charge`.

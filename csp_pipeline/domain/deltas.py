@@ -1,7 +1,7 @@
 """What is left to bill: charges derived from the facts, less what stands on issued documents.
 
-What belongs here: putting together what belongs together, and the proof that the difference comes out to the last digit.
-How days are compared is `timeline`.
+What belongs here: putting together what belongs together, and a difference that comes out to the last digit. How days
+are compared is `timeline`.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _is_settled(expected: Sequence[Charge], issued: Iterable[Charge]) -> bool:
             count + _count_of(charge),
         )
     for charge in expected:
-        amount, quantity, price, count = sums.pop(charge.key, (None, ZERO, None, 0))
-        if (amount, quantity, price) != (charge.net_amount, charge.quantity or ZERO, charge.unit_price) or count != 1:
+        found = sums.pop(charge.key, None)
+        if found != (charge.net_amount, charge.quantity or ZERO, charge.unit_price, 1):
             return False
     return not any(amount or quantity or count for amount, quantity, _, count in sums.values())
 
@@ -154,7 +154,7 @@ def _count_of(charge: Charge) -> int:
 
 
 def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind) -> list[Charge]:
-    """The repair of one contract line and kind, with the cents that rounding its shares leaves put on one of its lines."""
+    """The repair of one contract line and kind, with the cents that rounding its shares leaves put on its lines."""
     may_overlap = kind in _MAY_OVERLAP
     if not may_overlap:
         refuse_overlaps(sorted(expected, key=attrgetter("start", "end")), "would be charged twice")

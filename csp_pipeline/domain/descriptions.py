@@ -12,6 +12,7 @@ from csp_pipeline.domain.calendar import ONE_DAY
 
 if TYPE_CHECKING:
     from datetime import date
+
     from csp_pipeline.domain.charge import Charge, Correction
 
 MONTHS = (

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TierMode = Literal["graduated", "volume", "package"]
-TIERED_MODELS: frozenset[str] = frozenset({"graduated", "volume", "package"})
 
 _ONE = Decimal(1)
 
@@ -137,11 +136,9 @@ class PriceTiers:
         bounds = [*(tier.from_quantity for tier in self.tiers[1:]), None]
         for number, (tier, upper) in enumerate(zip(self.tiers, bounds, strict=True), 1):
             quantity = EXACT.subtract(_charged(tier, upper, reached), _charged(tier, upper, already))
-            if tier.from_quantity <= 0:
-                is_reached = before is None
-            else:
-                is_reached = already <= tier.from_quantity < reached
-            is_lowest_of_none = number == 1 and not reached and tier.from_quantity <= 0
+            is_open = tier.from_quantity <= 0
+            is_reached = before is None if is_open else already <= tier.from_quantity < reached
+            is_lowest_of_none = number == 1 and is_open and not reached
             if quantity or is_reached or is_lowest_of_none:
                 yield TierPart(number, quantity, tier.unit_price, tier.flat_amount if is_reached else None)
 

@@ -17,7 +17,7 @@ from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
 from csp_pipeline.domain.commitments import Commitments
 from csp_pipeline.domain.documents import TaxRate, TaxRates
 from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
-from csp_pipeline.domain.tiers import TIERED_MODELS, PriceTiers, Tier, TierMode
+from csp_pipeline.domain.tiers import PriceTiers, Tier, TierMode
 from csp_pipeline.steps.run import first_month
 
 if TYPE_CHECKING:
@@ -81,18 +81,9 @@ def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
             if key not in calendars:
                 calendars[key] = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months)
             prices, agreed, is_one_time, rest = others[:4], others[4:7], others[7], others[8:]
-            line = ContractLine(
-                contract_line_id,
-                model,
-                calendars[key],
-                decimals,
-                timing,
-                is_prorated,
-                *prices,
-                tiers=tiers.get(contract_line_id) if model in TIERED_MODELS else None,
-                commitments=Commitments(*agreed) if any(amount is not None for amount in agreed) else None,
-                is_one_time=is_one_time,
-            )
+            commitments = Commitments(*agreed) if any(amount is not None for amount in agreed) else None
+            terms = (*prices, tiers.get(contract_line_id), commitments, is_one_time)
+            line = ContractLine(contract_line_id, model, calendars[key], decimals, timing, is_prorated, *terms)
             yield ContractTerms(line, *rest)
 
 

@@ -171,7 +171,9 @@ def _check_across(frames: dict[str, pl.DataFrame]) -> list[Notice]:
             "account {account_id} is not in accounts; this row is not used.",
         )
         frames[name] = frames[name].filter(known)
-    lost = frames["price_tiers"].join(frames["contract_lines"], on="contract_line_id", how="anti", maintain_order="left")
+    lost = frames["price_tiers"].join(
+        frames["contract_lines"], on="contract_line_id", how="anti", maintain_order="left"
+    )
     text = "contract line {contract_line_id} is not in contract_lines; the tier has no effect."
     notices += _tell("price_tiers", lost, "contract_line_id", "notice", text)
     tenants, lines, rates = frames["account_tenants"], frames["contract_lines"], frames["tax_rates"]

@@ -108,7 +108,9 @@ def check_usage_tiers(vector: Vector) -> Verdict:
     amount = round_half_away(sum((part.amount for part in parts), ZERO), DECIMALS_OF_A_FRACTION)
     got: dict[str, Any] = {"tier_amounts": [part.amount for part in parts], "amount": amount}
     if "new_item" in vector.expected or "already_invoiced" in given:
-        billed = given.number("already_invoiced", "billed") if "already_invoiced" in given or "billed" in given else ZERO
+        billed = (
+            given.number("already_invoiced", "billed") if "already_invoiced" in given or "billed" in given else ZERO
+        )
         new = deltas([_usage(amount)], [_usage(billed)] if billed else [])
         got["new_item"] = sum((line.net_amount for line in new), ZERO)
         if got["new_item"] < 0 and "error" in vector.expected:
@@ -167,8 +169,7 @@ def _nine_decimals(part: Fraction) -> Decimal:
 
 
 def _phases(events: list[Fields], *, is_in_advance: bool) -> list[ContractLine]:
-    """Contract lines of each event: its recurring price from its date to the next event of its subscription, and its
-    fixed price on its day."""
+    """Contract lines of each event: its price until the subscription's next event, its fixed price on its day."""
     lines: list[ContractLine] = []
     timing: Timing = "advance" if is_in_advance else "arrears"
     for subscription in dict.fromkeys(event["subscription"] for event in events):

@@ -8,7 +8,6 @@ that compares days (`timeline`).
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +159,8 @@ def _rate(item: Mapping[str, Any]) -> Decimal:
 
 def _item_key(item: Fields) -> Hashable:
     """What makes two items the same to Kill Bill."""
-    return tuple(item.get(name) for name in ("plan", "phase", "start", "end")) + (item.number("amount"), _rate(item))
+    names = (item.get(name) for name in ("plan", "phase", "start", "end"))
+    return (*names, item.number("amount"), _rate(item))
 
 
 def _once(item: Fields) -> Charge:

@@ -38,7 +38,7 @@ RANGES: dict[str, tuple[str, TierMode, int]] = {
     "volume": ("volume_ranges", "volume", 1),
     "graduated_percentage": ("graduated_percentage_ranges", "graduated", 100),
 }
-"""By model: the field of its ranges, the tiers that it is here, and by what its prices are divided (a rate in percent)."""
+"""By model: the field of its ranges, the tiers that it is here, what divides its prices (rates in percent)."""
 
 
 def check_charge_model(vector: Vector) -> Verdict:

@@ -1,8 +1,8 @@
 """OpenMeter's vectors: the lines of one price for one period, or for a part of one that is billed in parts.
 
 What belongs here: which fields of a vector go into which rule of the product. OpenMeter may bill a running period in
-parts (`line_mode`): a part charges what its usage adds to the usage before it, minimums and flat prices in arrears come with
-the last part. Here that is what a grown quantity adds (`PriceTiers.parts_added`).
+parts (`line_mode`): a part charges what its usage adds to the usage before it, minimums and flat prices in arrears
+come with the last part. Here that is what a grown quantity adds (`PriceTiers.parts_added`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def check_rating(vector: Vector) -> Verdict:
         raise
     if error:
         return Verdict({"lines": [line.amount for line in lines]}, ("error",))
-    maximum, minimum = _optional(given, "maximum_amount", "max_amount"), _optional(given, "minimum_amount", "min_amount")
+    maximum = _optional(given, "maximum_amount", "max_amount")
+    minimum = _optional(given, "minimum_amount", "min_amount")
     percent = _percentage(given)
     if part.is_period and percent == 0:
         _hold_commitments(lines, maximum, minimum)
@@ -228,9 +229,7 @@ def _lines_of(part: TierPart) -> list[Line]:
 def _hold_amount(tiers: PriceTiers, quantity: Decimal) -> None:
     """Hold the parts against what a contract line with these tiers is charged for a cycle."""
     line = ContractLine("line", tiers.mode, _period(), CENTS, "arrears", tiers=tiers)
-    charged = sum(
-        (charge.net_amount for charge in expected_charges(line, QuantityHistory(quantity), _window())), ZERO
-    )
+    charged = sum((charge.net_amount for charge in expected_charges(line, QuantityHistory(quantity), _window())), ZERO)
     parts = sum((part.amount for part in tiers.parts(quantity)), ZERO)
     if charged != round_half_away(parts, CENTS):
         raise ValueError(f"The tiers come to {parts}, the contract line is charged {charged}.")

@@ -22,7 +22,8 @@ SEPTEMBER = (date(2026, 9, 1), date(2026, 10, 1))
 
 
 def charge(start: date, end: date, quantity: int, price: str, amount: str, **others: Any) -> Charge:  # noqa: ANN401
-    return Charge("L1", others.pop("kind", "recurring"), start, end, D(quantity), D(price), D(amount), "2026-09", **others)
+    kind = others.pop("kind", "recurring")
+    return Charge("L1", kind, start, end, D(quantity), D(price), D(amount), "2026-09", **others)
 
 
 ISSUED = charge(*SEPTEMBER, 10, "10", "100.00")
@@ -79,9 +80,7 @@ def test_a_corrected_quantity_and_a_late_change_are_said_in_sentences() -> None:
     assert said(lines)[1] == "E3, quantity corrected from 10 to 12 for 1 to 30 September 2026"
     gone = deltas([ISSUED], [ISSUED, added])
     assert shown(gone) == [("refund", 11, 1, "-3", "-20.00")]
-    assert said(gone) == [
-        "E3, 3 seats added from 11 to 30 September 2026: no longer so, what was issued is taken back"
-    ]
+    assert said(gone) == ["E3, 3 seats added from 11 to 30 September 2026: no longer so, what was issued is taken back"]
 
 
 def test_a_change_moved_to_another_day_keeps_the_days_that_both_have() -> None:

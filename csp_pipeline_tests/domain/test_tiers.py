@@ -41,7 +41,8 @@ def test_tiers_may_have_packages_of_their_own() -> None:
 
 def test_a_grown_quantity_is_charged_for_what_it_adds() -> None:
     """OpenMeter, tieredgraduated_test, "mid period, multiple tier usage": from 12 to 22 units."""
-    tiers = PriceTiers("graduated", (Tier(D(0), D(0), D(100)), Tier(D(5), None, D(50)), Tier(D(10), D(5)), Tier(D(15), D(1))))
+    rows = (Tier(D(0), D(0), D(100)), Tier(D(5), None, D(50)), Tier(D(10), D(5)), Tier(D(15), D(1)))
+    tiers = PriceTiers("graduated", rows)
     assert [(part.number, part.quantity, part.amount) for part in tiers.parts_added(D(12), D(22))] == [
         (3, D(3), D(15)),
         (4, D(7), D(7)),
