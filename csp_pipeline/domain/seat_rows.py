@@ -1,4 +1,4 @@
-"""Rows of contract lines priced per unit, by tiers or flat: expected revenue from the provider's lines, quantities, prices.
+"""Rows of contract lines priced per unit, by tiers or flat: expected revenue, quantities, prices.
 
 What belongs here: which facts of a month the search for causes gets. How causes are found is `differences`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
@@ -38,6 +37,7 @@ from csp_pipeline.domain.revenue_vs_cost import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from fractions import Fraction
 
 
 QUANTITIES = frozenset({"recurring", "change", "correction", "refund"})
@@ -73,11 +73,8 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.expected = agreed_amount(row) + from_units(
             sum(units_between(line.expected_units, line.start, line.end, since, until) for line in lines)
         )
-    if (
-        contract.pricing_model != "flat"
-        and not is_uncounted
-        and contract.free_until(last_day_of(month)) <= last_day_of(month)
-    ):
+    is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
+    if contract.pricing_model != "flat" and not is_uncounted and not is_free:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:

@@ -1,8 +1,8 @@
 """The days that issued charges still cover, and the repair that brings them to the days that should be covered.
 
-What belongs here: one contract line and one kind of charge with a quantity at a time. Days that were issued on the same
-terms stay as they are; the others of an issued charge are taken back by their share of its amount, and days that nothing
-covers are charged by their share of the expected amount (the semantics of Kill Bill's invoice tree,
+What belongs here: one contract line and one kind of charge with a quantity at a time. Days that were issued on the
+same terms stay as they are; the others of an issued charge are taken back by their share of its amount, and days that
+nothing covers are charged by their share of the expected amount (the semantics of Kill Bill's invoice tree,
 `invoice/src/main/java/org/killbill/billing/invoice/tree`). Which lines belong together is `deltas`.
 """
 
@@ -29,7 +29,7 @@ Days = tuple["date", "date"]
 
 
 class DoubleBillingError(ValueError):
-    """The same service would be, or was, billed or taken back twice; the sentence names the contract line and the days."""
+    """The same service would be, or was, billed or taken back twice; the sentence names contract line and days."""
 
     def __init__(self, charge: Charge, what: str) -> None:
         """Say what is double about a charge."""
@@ -306,7 +306,7 @@ def _share_of(charge: Charge, days: Days, decimals: int) -> Charge:
 
 
 def _most_to_give(issued: Charge, amount: Decimal, given: dict[str, Decimal]) -> Decimal:
-    """What of an amount can still be given back: what was charged less what was credited by hand and taken back here."""
+    """What of an amount can still be given back, after what was credited by hand and taken back here."""
     if issued.charge_id not in given or issued.net_amount <= 0:
         return amount
     most = max(min(amount, EXACT.subtract(issued.net_amount, given[issued.charge_id])), ZERO)

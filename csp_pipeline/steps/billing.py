@@ -194,7 +194,10 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
     ).fetchone()
     before = max(first_day_of(shift_month(last_month, 2)), row[0] + ONE_DAY if row and row[0] else date.min)
     calendars = con.execute(
-        "SELECT DISTINCT charges_start_on, ends_on, anchor_day, months_per_cycle, billing_timing FROM billing.contract_terms"
+        """
+        SELECT DISTINCT charges_start_on, ends_on, anchor_day, months_per_cycle, billing_timing
+        FROM billing.contract_terms
+        """
     ).fetchall()
     rows = [(*calendar, *cycle) for calendar in calendars for cycle in _calendar_cycles(calendar, before, start)]
     columns = {

@@ -120,7 +120,7 @@ def check_usage_tiers(vector: Vector) -> Verdict:
 
 
 def _blocks(rows: Iterable[Mapping[str, Any]], *, is_graduated: bool) -> PriceTiers:
-    """Tiers by size and number of blocks as tiers by exclusive lower bounds; a limited last tier leaves the rest free."""
+    """Tiers by size and number of blocks as tiers by exclusive lower bounds; beyond a limited last one is free."""
     lower, tiers = ZERO, []
     for row in map(Fields, rows):
         size, most = row.number("block_size", "size"), row.number("max_blocks", "max")

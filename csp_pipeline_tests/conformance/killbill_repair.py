@@ -1,8 +1,8 @@
 """Kill Bill's vectors of its invoice tree: what of issued items is still in force, and what repairs them.
 
-What belongs here: items as charges and back. Kill Bill keeps days of the same plan, phase and rate whatever their amount
-is; the product then settles what rounding or another amount leaves (`deltas`), so the vectors are run through the part
-that compares days (`timeline`).
+What belongs here: items as charges and back. Kill Bill keeps days of the same plan, phase and rate whatever their
+amount is; the product then settles what rounding or another amount leaves (`deltas`), so the vectors are run through
+the part that compares days (`timeline`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPARED = {
     "REPAIR_ADJ": ("type", "start", "end", "amount"),
     "FIXED": ("type", "start", "amount"),
 }
-"""Of an item by its type; which issued item it is linked to is a name in the source, not always the one its test means."""
+"""Of an item by its type; the issued item it is linked to is a name, not always the one that the test means."""
 TYPES = {"RECURRING", "FIXED", "REPAIR_ADJ", "ITEM_ADJ"}
 
 Item = dict[str, Any]
