@@ -22,7 +22,7 @@ from csp_pipeline.domain.difference_facts import (
     fraction_units,
 )
 from csp_pipeline.domain.differences import explain_seats
-from csp_pipeline.domain.recognition import from_units, units_between
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, units_between
 from csp_pipeline.domain.revenue_vs_cost import (
     Contract,
     CostPiece,
@@ -78,9 +78,10 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:
-        done.parts = explain_seats(_seat_facts(done, contract, lines, documents, books))
+        facts = _seat_facts(done, contract, lines, documents, books)
+        done.parts = explain_seats(facts)
         if contract.tiers is not None:
-            done.parts = _without_tier_rest(done.parts)
+            done.parts = _with_tiers(done.parts, facts)
 
 
 def agreed_amount(row: Row) -> Decimal:
@@ -88,8 +89,15 @@ def agreed_amount(row: Row) -> Decimal:
     return sum((amount for line, amount in row.revenues if line.kind in AGREED), Decimal(0))
 
 
-def _without_tier_rest(parts: list[Part]) -> list[Part]:
-    """Where seats differ, the price of all of them differs with tiers: what that leaves belongs to the same cause."""
+def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
+    """Where seats differ, the price of all of them differs with tiers: what that leaves belongs to the same cause.
+
+    Seats in common have no price of their own to compare, so what is within rounding is rounding.
+    """
+    is_small = abs(facts.difference_units) < int(facts.minor_unit * UNITS_PER_ONE) * max(len(facts.revenue_lines), 1)
+    if is_small and not facts.quantity_difference and not any(part.cause in {"timing", "period"} for part in parts):
+        evidence = [("billing.invoice_lines", line.key) for line in facts.revenue_lines]
+        return [Part("rounding", facts.difference_units, facts.quantity_difference, evidence)]
     rest = next((part for part in parts if part.cause == "unexplained"), None)
     named = [part for part in parts if part.cause not in {"unexplained", "rounding"}]
     if rest is None or not named:

@@ -48,7 +48,8 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
 def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
     tiers = read_tiers(con)
-    return {row[0]: Contract(*row, tiers.get(row[0])) for row in con.execute(_sql("contracts")).fetchall()}
+    rows = con.execute(_sql("contracts")).fetchall()
+    return {row[0]: Contract(*(*row, tiers.get(row[0]))) for row in rows}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:

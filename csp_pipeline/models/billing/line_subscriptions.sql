@@ -114,7 +114,7 @@ succeeding AS (
     FROM successors AS successor
     INNER JOIN line_tenants AS tenant ON successor.contract_line_id = tenant.contract_line_id
     INNER JOIN known ON tenant.customer_id = known.customer_id AND successor.subscription_id = known.subscription_id
-    WHERE successor.subscription_id NOT IN (SELECT line.subscription_id FROM lines AS line WHERE line.subscription_id IS NOT NULL)
+    ANTI JOIN lines AS naming ON successor.subscription_id = naming.subscription_id
 ),
 
 by_product AS (

@@ -151,8 +151,8 @@ faults AS (
         account_id,
         bundle_id,
         coalesce(id_key(customer_id), '') AS customer_key,
-        finding.column_name AS column_name,
-        finding.reason AS reason,
+        finding.column_name,
+        finding.reason,
         source_file,
         source_row
     FROM findings
