@@ -51,7 +51,9 @@ def finish_cost_plus(done: Finished, contract: Contract, books: Books) -> None:
 
 
 def _agreed(done: Finished) -> Decimal:
-    """Recognised discounts and minimums: agreed on the total of the month, so no difference."""
+    """Recognised discounts and minimums of a month with cost: agreed on its total, so no difference."""
+    if not done.row.pieces:
+        return Decimal(0)
     return sum((amount for line, amount in done.row.revenues if line.kind in {"discount", "minimum"}), Decimal(0))
 
 

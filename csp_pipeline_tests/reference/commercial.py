@@ -6,13 +6,13 @@ import csv
 import io
 from collections import defaultdict
 from dataclasses import dataclass, field
-from decimal import Decimal
 from datetime import timedelta
+from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.reference.amounts import parse_number
+from csp_pipeline_tests.reference.amounts import minor_unit, parse_number
 from csp_pipeline_tests.reference.days import next_month, parse_day
 
 if TYPE_CHECKING:
@@ -230,7 +230,12 @@ def read_commercial(folder: Path) -> Commercial:
     tiers = defaultdict(list)
     for row in _table(folder, "price_tiers"):
         tiers[row["contract_line_id"]].append(
-            Tier(*(Fraction(_number(row, name)) for name in ("from_quantity", "unit_price", "flat_amount", "package_size")))
+            Tier(
+                *(
+                    Fraction(_number(row, name))
+                    for name in ("from_quantity", "unit_price", "flat_amount", "package_size")
+                )
+            )
         )
     rows = _table(folder, "contract_lines")
     _spread_bundles(rows, _table(folder, "bundles"))
@@ -278,7 +283,7 @@ def _spread_bundles(rows: list[dict[str, str]], bundles: list[dict[str, str]]) -
     for (_, bundle_id, _), members in sales.items():
         members.sort(key=lambda row: row["contract_line_id"])
         unit = minor_unit(prices[bundle_id]["currency"])
-        cents = int(Fraction(_number(prices[bundle_id], "unit_price")) / unit)
+        cents = int(Fraction(_number(prices[bundle_id], "unit_price")) / Fraction(unit))
         weights = [Fraction(_number(row, "unit_price")) for row in members]
         weights = weights if any(weights) else [Fraction(1)] * len(members)
         shares = [cents * weight / sum(weights) for weight in weights]
@@ -287,7 +292,7 @@ def _spread_bundles(rows: list[dict[str, str]], bundles: list[dict[str, str]]) -
         for number in order[: cents - sum(parts)]:
             parts[number] += 1
         for row, part in zip(members, parts, strict=True):
-            row["unit_price"] = str(Decimal(part) * Decimal(unit.numerator) / Decimal(unit.denominator))
+            row["unit_price"] = str(part * unit)
 
 
 def _optional(row: dict[str, str], name: str) -> Fraction | None:
@@ -333,5 +338,7 @@ def _contract_line(row: dict[str, str], tiers: list[Tier]) -> ContractLine:
         _optional(row, "maximum_amount"),
         _optional(row, "discount_amount"),
         parse_day(row.get("trial_ends_on")),
-        not text("billing_cycle") and starts_on == parse_day(row.get("ends_on")) and text("pricing_model") != "cost_plus",
+        not text("billing_cycle")
+        and starts_on == parse_day(row.get("ends_on"))
+        and text("pricing_model") != "cost_plus",
     )

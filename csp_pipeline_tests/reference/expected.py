@@ -69,7 +69,7 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
 
 
 def _worth(contract: ContractLine, atoms: list[Atom]) -> dict[str, Fraction]:
-    """What each line's quantity adds, for a full cycle of ours, to the price of the lines before it on its first day."""
+    """What each line's quantity adds, for a full cycle of ours, to the price of those before it on its first day."""
     worth: dict[str, Fraction] = {}
     before: list[Atom] = []
     for atom in sorted(atoms, key=lambda atom: (atom.start, atom.line.quantity, atom.line.line_id)):
