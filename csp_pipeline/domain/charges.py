@@ -1,17 +1,17 @@
-"""What a contract line should be charged, derived anew from the facts, and what is left after what was issued.
+"""What a contract line should be charged, derived anew from the facts.
 
-What belongs here: charges, the invoice month of each and deltas, as pure functions on
-frozen values. How charges become documents is `documents`; where the facts come from is SQL in `models/billing/`.
+What belongs here: charges and the invoice month of each, as pure functions on frozen values. What is left after what
+was issued is `deltas` (offered here as well, beside the charges it subtracts from), prices of quantities are `tiers`,
+agreements on the total of a cycle `commitments`. Where the facts come from is SQL in `models/billing/`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import (
     ONE_DAY,
@@ -23,130 +23,39 @@ from csp_pipeline.domain.calendar import (
     month_of,
     shift_month,
 )
+from csp_pipeline.domain.charge import Charge, ChargeKind
+from csp_pipeline.domain.contract_lines import ONE, ContractLine, CostBase, PricingModel, Window
+from csp_pipeline.domain.deltas import DoubleBillingError, deltas
 from csp_pipeline.domain.proration import EXACT, cycle_amount, recurring_part, round_half_away
 from csp_pipeline.domain.quantities import ZERO, QuantityHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
-PricingModel = Literal["per_unit", "flat", "cost_plus"]
-ChargeKind = Literal["recurring", "change", "usage"]
+__all__ = [
+    "ONE",
+    "Charge",
+    "ChargeKind",
+    "ContractLine",
+    "CostBase",
+    "DoubleBillingError",
+    "PricingModel",
+    "Window",
+    "cost_plus_charge",
+    "cost_plus_charges",
+    "deltas",
+    "expected_charges",
+    "service_cycle",
+]
 
-ONE = Decimal(1)
 _PERCENT = Decimal(100)
 _ONE_UNIT = QuantityHistory(ONE)
-
-
-@dataclass(frozen=True, slots=True)
-class ContractLine:
-    """The terms of a contract line that decide its charges.
-
-    Attributes:
-        calendar: its cycles; those of a cost-plus line are calendar months.
-        timing: in advance or in arrears; not used by cost-plus, which follows its cost.
-        is_prorated: days count (`proration daily`), or only whole cycles do (`none`).
-        unit_price: price of a unit, or of everything (flat), for a full cycle.
-        discount_ends_on: last day on which a charge may start and still be discounted.
-        decimals: of the currency's minor unit.
-    """
-
-    contract_line_id: str
-    pricing_model: PricingModel
-    calendar: CycleCalendar
-    decimals: int
-    timing: Timing = "advance"
-    is_prorated: bool = True
-    unit_price: Decimal = ZERO
-    discount_percent: Decimal = ZERO
-    markup_percent: Decimal = ZERO
-    discount_ends_on: date | None = None
-
-    def discount_on(self, start: date) -> Decimal:
-        """The discount, in percent, of a charge whose service starts on a day."""
-        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
-        return ZERO if is_over else self.discount_percent
-
-
-@dataclass(frozen=True, slots=True)
-class CostBase:
-    """Provider cost of one service month that a cost-plus line takes, in the currency of the provider's document.
-
-    Attributes:
-        amount: net or gross as the contract says, unrounded.
-        rate: units of the contract line's currency for `rate_divisor` units of the cost's (an inverse rate divides).
-        rate_divisor: 1 for a direct rate.
-        is_estimate: some of it comes from open-month data.
-    """
-
-    amount: Decimal
-    rate: Decimal = ONE
-    rate_divisor: Decimal = ONE
-    is_estimate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """An amount for a service period, half-open; the key of delta billing is contract line, kind and period."""
-
-    contract_line_id: str
-    kind: ChargeKind
-    start: date
-    end: date
-    quantity: Decimal | None
-    unit_price: Decimal | None
-    net_amount: Decimal
-    invoice_month: str
-    is_estimate: bool = False
-    is_correction: bool = False
-
-    @property
-    def key(self) -> tuple[str, ChargeKind, date, date]:
-        """What may be charged only once."""
-        return (self.contract_line_id, self.kind, self.start, self.end)
-
-
-@dataclass(frozen=True)
-class Window:
-    """The invoice months asked for, and where billing begins.
-
-    Attributes:
-        first: first invoice month, YYYY-MM.
-        last: last invoice month, YYYY-MM.
-        billing_starts_on: charges whose service starts earlier count as issued.
-    """
-
-    first: str
-    last: str
-    billing_starts_on: date
-
-    @cached_property
-    def first_billed_month(self) -> str:
-        """No document has an earlier billing month."""
-        return month_of(self.billing_starts_on)
-
-    @cached_property
-    def opens(self) -> date:
-        """First day of the first month."""
-        return first_day_of(self.first)
-
-    @cached_property
-    def closes(self) -> date:
-        """First day after the last month."""
-        return first_day_of(shift_month(self.last, 1))
-
-    @cached_property
-    def closes_in_advance(self) -> date:
-        """First day whose cycles no invoice of the window charges in advance."""
-        return first_day_of(shift_month(self.last, 2))
-
-    def has(self, month: str) -> bool:
-        """Whether a month's invoice was asked for."""
-        return self.first <= month <= self.last
+_WHOLE = Fraction(1)
 
 
 def expected_charges(line: ContractLine, quantities: QuantityHistory, window: Window) -> tuple[Charge, ...]:
-    """The charges of a per-unit or flat contract line on the invoices of a window.
+    """The charges of a contract line that is not priced on cost, on the invoices of a window.
 
     Args:
         line: the contract line; a flat one has a quantity of 1.
@@ -154,16 +63,19 @@ def expected_charges(line: ContractLine, quantities: QuantityHistory, window: Wi
         window: the invoice months, and where billing begins.
 
     Returns:
-        Recurring charges (one per cycle) and changes (one per UTC day with a net change), by service start; without
-        those whose amount and quantity are both 0.
+        Recurring charges (one per cycle), changes (one per UTC day with a net change) and the lines of its
+        commitments, by service start; a single charge for a one-time line. Without those whose amount and quantity
+        are both 0.
 
     Raises:
-        ValueError: for a cost-plus line, whose charges follow its cost (`cost_plus_charge`).
+        ValueError: for a cost-plus line, whose charges follow its cost (`cost_plus_charges`).
     """
     if line.pricing_model == "cost_plus":
         msg = f"Contract line {line.contract_line_id} is priced on cost; its charge follows from its cost."
         raise ValueError(msg)
     history = _ONE_UNIT if line.pricing_model == "flat" else quantities
+    if line.is_one_time:
+        return tuple(charge for charge in _one_time(line, history, window) if charge.net_amount or charge.quantity)
     return tuple(
         charge
         for due in _due_cycles(line.calendar, line.timing, window, is_prorated=line.is_prorated)
@@ -196,20 +108,79 @@ def _due_cycles(calendar: CycleCalendar, timing: Timing, window: Window, *, is_p
 
 def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle, window: Window) -> Iterator[Charge]:
     cycle = due.cycle
-
-    def charge(kind: ChargeKind, start: date, quantity: Decimal, part: Fraction, month: str) -> Charge:
-        amount = cycle_amount(line.unit_price, quantity, part, line.discount_on(start), line.decimals)
-        return Charge(line.contract_line_id, kind, start, cycle.end, quantity, line.unit_price, amount, month)
-
     if due.part:
-        yield charge("recurring", cycle.start, history.at_start_of(cycle.start), due.part, due.month)
-    if not line.is_prorated:
+        yield _recurring(line, history, due)
+    if line.is_prorated:
+        since = max(window.opens, window.billing_starts_on)
+        for change in _changes(line, history, cycle, window.closes):
+            if change.start >= since:
+                yield change
+    if due.part and line.commitments is not None:
+        charges = [_recurring(line, history, due)]
+        if line.is_prorated:
+            charges += _changes(line, history, cycle, cycle.end)
+        yield from _commitment_lines(line, charges, due)
+
+
+def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> Charge:
+    cycle = due.cycle
+    quantity = history.at_start_of(cycle.start)
+    amount = _amount(line, line.full_price(quantity), due.part, cycle.start)
+    return Charge(
+        line.contract_line_id, "recurring", cycle.start, cycle.end, quantity, line.price_on_line, amount, due.month
+    )
+
+
+def _changes(line: ContractLine, history: QuantityHistory, cycle: Cycle, before: date) -> Iterator[Charge]:
+    """Changes of a cycle before a day: the price of what changed, for the days that are left."""
+    for day, was, now in history.net_changes(cycle.start, min(cycle.end, before)):
+        part = Fraction((cycle.end - day).days, cycle.full_days)
+        amount = _amount(line, line.price_change(was, now), part, day)
+        yield Charge(
+            line.contract_line_id, "change", day, cycle.end, now - was, line.price_on_line, amount, month_of(day)
+        )
+
+
+def _amount(line: ContractLine, full_price: Decimal, part: Fraction, start: date) -> Decimal:
+    return cycle_amount(full_price, ONE, part, line.discount_on(start), line.decimals)
+
+
+def _commitment_lines(line: ContractLine, charges: Iterable[Charge], due: _DueCycle) -> Iterator[Charge]:
+    """The lines that keep the agreements on a cycle's total, on the invoice that charges the cycle.
+
+    They look at all that is known of the cycle; a change that becomes known later changes them, and the difference is
+    billed with their period.
+    """
+    if line.commitments is None:
         return
-    since = max(window.opens, window.billing_starts_on)
-    for day, before, after in history.net_changes(cycle.start, min(cycle.end, window.closes)):
-        if day >= since:
-            part = Fraction((cycle.end - day).days, cycle.full_days)
-            yield charge("change", day, after - before, part, month_of(day))
+    cycle, charges = due.cycle, tuple(charges)
+    discount, minimum = line.commitments.lines(
+        (charge.net_amount for charge in charges),
+        due.part,
+        line.decimals,
+        is_discounted=line.is_discounted_on(cycle.start),
+    )
+    is_estimate = any(charge.is_estimate for charge in charges)
+    kinds: tuple[tuple[ChargeKind, Decimal], ...] = (("discount", discount), ("minimum", minimum))
+    for kind, amount in kinds:
+        if amount:
+            yield Charge(
+                line.contract_line_id, kind, cycle.start, cycle.end, None, None, amount, due.month, is_estimate
+            )
+
+
+def _one_time(line: ContractLine, history: QuantityHistory, window: Window) -> Iterator[Charge]:
+    """The whole price once, for the quantity at the end of the day, on the invoice of the day's month."""
+    day = line.calendar.start
+    month = month_of(day)
+    if day < window.billing_starts_on or not window.has(month):
+        return
+    quantity = history.at_end_of(day)
+    amount = _amount(line, line.full_price(quantity), _WHOLE, day)
+    charge = Charge(line.contract_line_id, "one_time", day, day + ONE_DAY, quantity, line.price_on_line, amount, month)
+    yield charge
+    cycle = Cycle(day, day + ONE_DAY, day, day + ONE_DAY)
+    yield from _commitment_lines(line, (charge,), _DueCycle(cycle, _WHOLE, month))
 
 
 def service_cycle(line: ContractLine, month: str, window: Window) -> Cycle | None:
@@ -248,61 +219,15 @@ def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], 
     return Charge(line.contract_line_id, "usage", cycle.start, cycle.end, None, None, amount, month, is_estimate)
 
 
-def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge, ...]:
-    """What should be billed minus what was issued, key by key.
+def cost_plus_charges(line: ContractLine, month: str, bases: Iterable[CostBase], window: Window) -> tuple[Charge, ...]:
+    """The charge of a cost-plus line for a service month with the lines of its commitments.
 
-    Args:
-        expected: charges derived from the facts.
-        issued: charges on issued documents, corrections included.
-
-    Returns:
-        New charges as they are; for a changed quantity or amount the reversal of what was issued and the new charge,
-        for a changed cost one line with the difference; for what should not have been issued its reversal. Nothing
-        when there is no news.
-
-    Raises:
-        ValueError: when the same charge for the same period is expected twice.
+    A minimum is owed for a month without any cost too. Arguments as for `cost_plus_charge`.
     """
-    billed: defaultdict[tuple[str, ChargeKind, date, date], list[Charge]] = defaultdict(list)
-    for charge in issued:
-        billed[charge.key].append(charge)
-    lines: list[Charge] = []
-    seen: set[tuple[str, ChargeKind, date, date]] = set()
-    for charge in expected:
-        if charge.key in seen:
-            msg = (
-                f"Contract line {charge.contract_line_id} would be charged twice ({charge.kind}) for "
-                f"{charge.start} to {charge.end - ONE_DAY}."
-            )
-            raise ValueError(msg)
-        seen.add(charge.key)
-        lines.extend(_difference(charge, billed.pop(charge.key, [])))
-    lines.extend(reversal for charges in billed.values() for reversal in _reversal(charges))
-    return tuple(lines)
-
-
-def _difference(charge: Charge, issued: Sequence[Charge]) -> Iterator[Charge]:
-    if not issued:
-        yield charge
-        return
-    amount, quantity = _net_of(issued)
-    if amount == charge.net_amount and quantity == (charge.quantity or ZERO):
-        return
-    if charge.kind == "usage":
-        yield replace(charge, net_amount=charge.net_amount - amount, is_correction=True)
-        return
-    yield from _reversal(issued)
-    yield charge
-
-
-def _reversal(issued: Sequence[Charge]) -> Iterator[Charge]:
-    amount, quantity = _net_of(issued)
-    if amount or quantity:
-        last = issued[-1]
-        reversed_quantity = None if last.quantity is None else -quantity
-        yield replace(last, quantity=reversed_quantity, net_amount=-amount, is_correction=True)
-
-
-def _net_of(charges: Sequence[Charge]) -> tuple[Decimal, Decimal]:
-    amount = sum((charge.net_amount for charge in charges), ZERO)
-    return amount, sum((charge.quantity or ZERO for charge in charges), ZERO)
+    cycle = service_cycle(line, month, window)
+    if cycle is None:
+        return ()
+    charge = cost_plus_charge(line, month, bases, window)
+    charges = () if charge is None else (charge,)
+    due = _DueCycle(cycle, recurring_part(cycle, prorated=True), month)
+    return (*charges, *_commitment_lines(line, charges, due))

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
-from csp_pipeline.domain.calendar import first_day_of
+from csp_pipeline.domain.calendar import first_day_of, last_day_of
 from csp_pipeline.domain.difference_facts import Part, fraction_units
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
 
@@ -40,12 +40,21 @@ def finish_cost_plus(done: Finished, contract: Contract, books: Books) -> None:
             rate = books.rates.find(month, currency, row.key.currency)
             credit = books.gross_credit.get((contract.contract_line_id, month, currency))
             expected += Fraction(credit) * rate.value * factor if credit and rate else 0
+    if contract.free_until(last_day_of(month)) > last_day_of(month):
+        expected, moved, is_complete = Fraction(0), Fraction(0), True
     if not is_complete:
         return
-    done.expected = from_units(fraction_units(expected))
+    done.expected = from_units(fraction_units(expected)) + _agreed(done)
     done.difference = done.revenue - done.expected
     if done.difference:
         done.parts = _cost_plus_parts(done, contract, books, fraction_units(moved))
+
+
+def _agreed(done: Finished) -> Decimal:
+    """Recognised discounts and minimums of a month with cost: agreed on its total, so no difference."""
+    if not done.row.pieces:
+        return Decimal(0)
+    return sum((amount for line, amount in done.row.revenues if line.kind in {"discount", "minimum"}), Decimal(0))
 
 
 def _cost_plus_parts(done: Finished, contract: Contract, books: Books, moved_units: int) -> list[Part]:

@@ -52,6 +52,13 @@ class QuantityHistory:
             return self.changes[position].at_start
         return self.changes[position - 1].at_end if position else self.opening
 
+    def at_end_of(self, day: date) -> Decimal:
+        """The quantity after the last change of a day."""
+        position = bisect_left(self.changes, day, key=_day)
+        if position < len(self.changes) and self.changes[position].day == day:
+            return self.changes[position].at_end
+        return self.changes[position - 1].at_end if position else self.opening
+
     def net_changes(self, since: date, before: date) -> Iterator[tuple[date, Decimal, Decimal]]:
         """The days in [since, before) whose changes do not cancel out.
 
@@ -87,18 +94,11 @@ def sum_of(histories: Sequence[QuantityHistory]) -> QuantityHistory:
             DayQuantity(
                 day,
                 _total(history.at_start_of(day) for history in histories),
-                _total(_at_end_of(history, day) for history in histories),
+                _total(history.at_end_of(day) for history in histories),
             )
             for day in days
         ),
     )
-
-
-def _at_end_of(history: QuantityHistory, day: date) -> Decimal:
-    position = bisect_left(history.changes, day, key=_day)
-    if position < len(history.changes) and history.changes[position].day == day:
-        return history.changes[position].at_end
-    return history.changes[position - 1].at_end if position else history.opening
 
 
 def _total(quantities: Iterable[Decimal]) -> Decimal:

@@ -13,11 +13,14 @@ from csp_pipeline.domain.books import Books, Finished
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON, fraction_units
 from csp_pipeline.domain.recognition import from_units
-from csp_pipeline.domain.seat_rows import billed_quantity, finish_contract, price_per_month
+from csp_pipeline.domain.seat_rows import QUANTITIES, billed_quantity, finish_contract, price_per_month
 from csp_pipeline.domain.unmatched_rows import finish_unmatched
 
 if TYPE_CHECKING:
     from csp_pipeline.domain.revenue_vs_cost import Contract, Row
+
+ONCE = frozenset({"one_time", "correction", "refund"})
+"""Kinds of the lines of a one-time charge that carry its quantity."""
 
 
 def finish(row: Row, books: Books) -> list[Finished]:
@@ -45,8 +48,8 @@ def finish(row: Row, books: Books) -> list[Finished]:
     elif contract.is_own:
         first.expected, first.difference, first.is_own = first.revenue, Decimal(0), True
         first.cost = _own_cost(row, contract, books)
-        first.selling_price = price_per_month(contract)
-        first.billed_quantity = billed_quantity(row, row.key.service_month)
+        first.billed_quantity = None if contract.is_one_time else billed_quantity(row, row.key.service_month)
+        first.selling_price = price_per_month(contract, first.billed_quantity)
     else:
         finish_contract(first, contract, books)
     others = [
@@ -57,13 +60,15 @@ def finish(row: Row, books: Books) -> list[Finished]:
 
 
 def _own_cost(row: Row, contract: Contract, books: Books) -> Decimal:
-    """The cost of own work: quantity x unit cost, by the days of the cycle that fall in the month."""
+    """The cost of own work: quantity x unit cost, by the days of the cycle that fall in the month; once in whole."""
     if contract.unit_cost is None:
         return Decimal(0)
     since, until = first_day_of(row.key.service_month), last_day_of(row.key.service_month) + ONE_DAY
     total = Fraction(0)
     for line, _ in row.revenues:
-        if line.kind not in {"recurring", "change"}:
+        if contract.is_one_time and line.kind in ONCE:
+            total += Fraction(line.quantity) * Fraction(contract.unit_cost)
+        if contract.is_one_time or line.kind not in QUANTITIES:
             continue
         days = (min(line.end + ONE_DAY, until) - max(line.start, since)).days
         cycle = next(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from csp_pipeline.domain.tiers import PriceTiers
+
 
 @dataclass(frozen=True, slots=True)
 class CostPiece:
@@ -68,7 +70,13 @@ class CostPiece:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract line as reconciliation needs it; `months` are those of its billing cycle."""
+    """A contract line as reconciliation needs it; `months` are those of its billing cycle.
+
+    Attributes:
+        charges_start_on: the first day charged, after a trial; the provider's days before it are agreed to be free.
+        is_one_time: charged once and whole; nothing is counted.
+        tiers: of a graduated, volume or package price, else None.
+    """
 
     contract_line_id: str
     account_id: str
@@ -90,15 +98,34 @@ class Contract:
     cost_basis: str
     unit_cost: Decimal | None
     discount_ends_on: date | None = None
+    charges_start_on: date | None = None
+    is_one_time: bool = False
+    tiers: PriceTiers | None = None
 
     def left_after_discount(self, start: date) -> Fraction:
         """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
         is_over = self.discount_ends_on is not None and start > self.discount_ends_on
         return Fraction(1) if is_over else 1 - Fraction(self.discount_percent) / 100
 
-    def monthly_price(self, start: date) -> Fraction:
-        """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day."""
-        return Fraction(self.unit_price) * self.left_after_discount(start) / self.months
+    def monthly_price(self, start: date, unit_price: Fraction | None = None) -> Fraction:
+        """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day.
+
+        Args:
+            start: first day of the charge.
+            unit_price: of a full cycle, where it follows from tiers (`effective_price`).
+        """
+        price = Fraction(self.unit_price) if unit_price is None else unit_price
+        return price * self.left_after_discount(start) / self.months
+
+    def effective_price(self, quantity: Decimal) -> Fraction:
+        """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
+        if self.tiers is None or not quantity:
+            return Fraction(self.unit_price)
+        return Fraction(self.tiers.amount(quantity)) / Fraction(quantity)
+
+    def free_until(self, day: date) -> date:
+        """The first day from a day on that is not in a trial."""
+        return day if self.charges_start_on is None else max(day, self.charges_start_on)
 
     @property
     def is_own(self) -> bool:
@@ -326,11 +353,42 @@ def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
     return counted
 
 
-def expected_units(piece: CostPiece, contract: Contract) -> int:
-    """The revenue one provider line should meet over its whole period, in units of 1E-10."""
+def unit_prices(pieces: Sequence[CostPiece], contract: Contract) -> dict[tuple[str, ...], Fraction]:
+    """Our price of a unit for a full cycle that each counted provider line meets, by its line ids; empty without tiers.
+
+    With tiers a line is worth what its quantity adds to the tiered amount of the lines before it that cover its first
+    day: so a total taken out and one put in come to the difference of both amounts, and several subscriptions to the
+    amount of their sum.
+    """
+    if contract.tiers is None:
+        return {}
+    prices: dict[tuple[str, ...], Fraction] = {}
+    before: list[CostPiece] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.start, piece.quantity, piece.line_ids)):
+        covered = sum((other.quantity for other in before if other.start <= piece.start <= other.end), Decimal(0))
+        after = covered + piece.quantity
+        worth = _tiered(contract.tiers, after) - _tiered(contract.tiers, covered)
+        prices[piece.line_ids] = worth / Fraction(piece.quantity) if piece.quantity else Fraction(0)
+        before.append(piece)
+    return prices
+
+
+def _tiered(tiers: PriceTiers, quantity: Decimal) -> Fraction:
+    """The amount of a quantity; none at all costs nothing, also where tiers begin with a flat amount."""
+    return Fraction(tiers.amount(quantity)) if quantity > 0 else Fraction(0)
+
+
+def expected_units(piece: CostPiece, contract: Contract, unit_price: Fraction | None = None) -> int:
+    """The revenue one provider line should meet over its whole period, in units of 1E-10.
+
+    Args:
+        piece: the provider's line.
+        contract: the contract line that takes it.
+        unit_price: of a full cycle, where it follows from tiers (`unit_prices`).
+    """
     cycle = piece.cycle
     days = (piece.end - piece.start).days + 1
-    price = contract.monthly_price(piece.start) * (cycle.months or contract.months)
+    price = contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months)
     return fraction_units(Fraction(piece.quantity) * price * days / cycle.days)
 
 

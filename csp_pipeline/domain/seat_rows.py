@@ -1,20 +1,28 @@
-"""Rows of contract lines priced per unit or flat: expected revenue from the provider's lines, quantities, prices.
+"""Rows of contract lines priced per unit, by tiers or flat: expected revenue, quantities, prices.
 
 What belongs here: which facts of a month the search for causes gets. How causes are found is `differences`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.cost_plus_rows import finish_cost_plus
-from csp_pipeline.domain.difference_facts import Documents, ProviderLine, SeatChange, SeatFacts, fraction_units
+from csp_pipeline.domain.difference_facts import (
+    Documents,
+    OwnCycle,
+    Part,
+    ProviderLine,
+    SeatChange,
+    SeatFacts,
+    fraction_units,
+)
 from csp_pipeline.domain.differences import explain_seats
-from csp_pipeline.domain.recognition import from_units, units_between
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, units_between
 from csp_pipeline.domain.revenue_vs_cost import (
     Contract,
     CostPiece,
@@ -23,11 +31,19 @@ from csp_pipeline.domain.revenue_vs_cost import (
     expected_units,
     provider_price,
     quantity_on,
+    unit_prices,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from fractions import Fraction
+
+
+QUANTITIES = frozenset({"recurring", "change", "correction", "refund"})
+"""Kinds of our lines whose quantities add up to what is billed; corrections carry the opposite sign."""
+AGREED = frozenset({"discount", "minimum"})
+"""Kinds of our lines that follow from the total of a cycle: agreed, so expected as they are where there is cost."""
 
 
 def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
@@ -36,39 +52,71 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     month = row.key.service_month
     counted = counted_lines(piece for piece, _ in row.pieces)
     is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
-    done.provider_quantity = None if is_consumption else quantity_on(counted, last_day_of(month))
+    is_uncounted = is_consumption or contract.is_one_time
+    done.provider_quantity = None if is_uncounted else quantity_on(counted, last_day_of(month))
     documents = documents_of(contract, done, books)
     if contract.pricing_model == "cost_plus":
         finish_cost_plus(done, contract, books)
         return
-    done.selling_price = None if is_consumption else price_per_month(contract)
+    if not is_uncounted:
+        done.billed_quantity = billed_quantity(row, month)
+    done.selling_price = None if is_consumption else price_per_month(contract, done.billed_quantity)
     done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
+    lines = _provider_lines(row, counted, contract)
     if contract.pricing_model == "flat":
         is_loaded = documents.last_loaded_month is not None and month <= documents.last_loaded_month
         done.expected = Decimal(0) if not row.pieces and is_loaded else done.revenue
     elif not row.pieces:
         done.expected = Decimal(0)
     else:
-        counted_units = {piece.line_ids: expected_units(piece, contract) for piece in _expected_pieces(row, counted)}
         since, until = first_day_of(month), last_day_of(month) + ONE_DAY
-        done.expected = from_units(
-            sum(
-                units_between(counted_units[piece.line_ids], piece.start, max(piece.end, piece.start), since, until)
-                for piece in _expected_pieces(row, counted)
-            )
+        done.expected = agreed_amount(row) + from_units(
+            sum(units_between(line.expected_units, line.start, line.end, since, until) for line in lines)
         )
-    if not is_consumption:
-        done.billed_quantity = billed_quantity(row, month)
-    if contract.pricing_model == "per_unit" and not is_consumption:
+    is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
+    if contract.pricing_model != "flat" and not is_uncounted and not is_free:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:
-        done.parts = explain_seats(_seat_facts(done, contract, counted, documents, books))
+        facts = _seat_facts(done, contract, lines, documents, books)
+        done.parts = explain_seats(facts)
+        if contract.tiers is not None:
+            done.parts = _with_tiers(done.parts, facts)
 
 
-def price_per_month(contract: Contract) -> Decimal:
-    """Our unit price per month of the contract line's cycle, before any discount."""
-    return from_units(fraction_units(Fraction(contract.unit_price) / contract.months))
+def agreed_amount(row: Row) -> Decimal:
+    """Recognised discounts and minimums of a row: what was agreed on the total of a cycle is no difference."""
+    return sum((amount for line, amount in row.revenues if line.kind in AGREED), Decimal(0))
+
+
+def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
+    """Where seats differ, the price of all of them differs with tiers: what that leaves belongs to the same cause.
+
+    Seats in common have no price of their own to compare, so what is within rounding is rounding.
+    """
+    is_small = abs(facts.difference_units) < int(facts.minor_unit * UNITS_PER_ONE) * max(len(facts.revenue_lines), 1)
+    if is_small and not facts.quantity_difference and not any(part.cause in {"timing", "period"} for part in parts):
+        evidence = [("billing.invoice_lines", line.key) for line in facts.revenue_lines]
+        return [Part("rounding", facts.difference_units, facts.quantity_difference, evidence)]
+    rest = next((part for part in parts if part.cause == "unexplained"), None)
+    named = [part for part in parts if part.cause not in {"unexplained", "rounding"}]
+    if rest is None or not named:
+        return parts
+    largest = max(named, key=lambda part: abs(part.units))
+    largest.units += rest.units
+    if rest.quantity:
+        largest.quantity = (largest.quantity or Decimal(0)) + rest.quantity
+    return [part for part in parts if part is not rest]
+
+
+def price_per_month(contract: Contract, quantity: Decimal | None = None) -> Decimal | None:
+    """Our unit price per month of the contract line's cycle, before any discount.
+
+    With tiers it is the effective price of the quantity billed; None while nothing is billed.
+    """
+    if contract.tiers is not None and not quantity:
+        return None
+    return from_units(fraction_units(contract.effective_price(quantity or Decimal(0)) / contract.months))
 
 
 def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
@@ -78,16 +126,14 @@ def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
 
 
 def billed_quantity(row: Row, month: str) -> Decimal | None:
-    """Quantities of our recurring and change lines that cover the month's last day; None without such lines."""
+    """Quantities of our lines that cover the month's last day, less what was taken back; None without such lines."""
     last = last_day_of(month)
-    lines = [
-        line for line, _ in row.revenues if line.kind in {"recurring", "change"} and line.start <= last <= line.end
-    ]
+    lines = [line for line, _ in row.revenues if line.kind in QUANTITIES and line.start <= last <= line.end]
     return sum((line.quantity for line in lines), Decimal(0)) if lines else None
 
 
 def _seat_facts(
-    done: Finished, contract: Contract, counted: Sequence[CostPiece], documents: Documents, books: Books
+    done: Finished, contract: Contract, lines: Sequence[ProviderLine], documents: Documents, books: Books
 ) -> SeatFacts:
     row = done.row
     month = row.key.service_month
@@ -99,9 +145,9 @@ def _seat_facts(
     log = books.changes.get(_lowered(subscription), ())
     return SeatFacts(
         month=month,
-        provider_lines=[_provider_line(piece, contract) for piece in _expected_pieces(row, counted)],
-        revenue_lines=[line for line, _ in row.revenues],
-        cycles=books.cycles.get(contract.contract_line_id, ()),
+        provider_lines=lines,
+        revenue_lines=[line for line, _ in row.revenues if not row.pieces or line.kind not in AGREED],
+        cycles=_priced_cycles(books.cycles.get(contract.contract_line_id, ()), contract, done.billed_quantity),
         changes=[
             SeatChange(
                 change_id,
@@ -135,15 +181,42 @@ def _is_carried(pieces: Sequence[CostPiece], changed_on: date, before: Decimal, 
     return any(piece.start == changed_on and piece.quantity in (after, -before) and piece.quantity for piece in pieces)
 
 
-def _provider_line(piece: CostPiece, contract: Contract) -> ProviderLine:
+def _provider_lines(row: Row, counted: Sequence[CostPiece], contract: Contract) -> list[ProviderLine]:
+    """The provider lines of a row that should meet revenue, without the days of a trial."""
+    prices = unit_prices(counted, contract)
+    lines = [_provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
+    return [_after_trial(line, contract) for line in lines if contract.free_until(line.start) <= line.end]
+
+
+def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
+    """A provider line without its days in the trial, which nobody expects to be charged."""
+    charged = contract.free_until(line.start)
+    if charged == line.start:
+        return line
+    units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
+    return replace(line, start=charged, expected_units=units)
+
+
+def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
+    """Our cycles with the price of a seat and day; with tiers that of the quantity billed."""
+    if contract.tiers is None:
+        return cycles
+    price = contract.effective_price(quantity or Decimal(0))
+    return [
+        replace(cycle, daily_price=contract.monthly_price(cycle.start, price) * contract.months / cycle.full_days)
+        for cycle in cycles
+    ]
+
+
+def _provider_line(piece: CostPiece, contract: Contract, unit_price: Fraction | None = None) -> ProviderLine:
     cycle = piece.cycle
     return ProviderLine(
         line_id=piece.line_ids[0],
         start=piece.start,
         end=max(piece.end, piece.start),
         quantity=piece.quantity,
-        expected_units=expected_units(piece, contract),
-        daily_price=contract.monthly_price(piece.start) * (cycle.months or contract.months) / cycle.days,
+        expected_units=expected_units(piece, contract, unit_price),
+        daily_price=contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months) / cycle.days,
         subscription_starts_on=piece.subscription_starts_on,
         cycle_start=cycle.start,
     )

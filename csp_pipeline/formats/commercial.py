@@ -44,6 +44,7 @@ class CommercialTable:
         is_required: without it no drafts are made.
         intervals: pairs of columns of which the second must not lie before the first.
         required_by_model: further columns that a row needs, by its pricing_model.
+        required_unless: a column that, filled in, gives what `required_by_model` asks for.
     """
 
     name: str
@@ -52,6 +53,7 @@ class CommercialTable:
     is_required: bool = False
     intervals: tuple[tuple[str, str], ...] = ()
     required_by_model: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    required_unless: str | None = None
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -135,9 +137,9 @@ CONTRACT_LINES = CommercialTable(
         _text("bundle_id"),
         _one_of("cost_source", "provider", "distributor", "own", "none"),
         _decimal("unit_cost"),
-        _decimal("minimum_amount"),
-        _decimal("maximum_amount"),
-        _decimal("discount_amount"),
+        _decimal("minimum_amount", lowest=0),
+        _decimal("maximum_amount", lowest=0),
+        _decimal("discount_amount", lowest=0),
         _date("discount_ends_on"),
         _date("trial_ends_on"),
     ),
@@ -145,6 +147,7 @@ CONTRACT_LINES = CommercialTable(
     is_required=True,
     intervals=(("starts_on", "ends_on"),),
     required_by_model={"per_unit": ("unit_price",), "flat": ("unit_price",)},
+    required_unless="bundle_id",
 )
 
 SUBSCRIPTION_LINKS = CommercialTable(
@@ -169,7 +172,7 @@ PRICE_TIERS = CommercialTable(
     "price_tiers",
     (
         _needed("contract_line_id"),
-        _needed("from_quantity", "decimal"),
+        CommercialColumn("from_quantity", "decimal", is_required=True, lowest=0),
         _decimal("unit_price"),
         _decimal("flat_amount"),
         _decimal("package_size"),

@@ -274,7 +274,10 @@ def _refuse_by_row(table: CommercialTable, typed: pl.DataFrame, refuse: Callable
         )
     for model, columns in table.required_by_model.items():
         for name in columns:
-            missing = typed.filter((pl.col("pricing_model") == model) & pl.col(name).is_null())
+            lacking = (pl.col("pricing_model") == model) & pl.col(name).is_null()
+            if table.required_unless is not None:
+                lacking &= pl.col(table.required_unless).is_null()
+            missing = typed.filter(lacking)
             refuse(
                 missing["source_row"],
                 name,

@@ -158,3 +158,11 @@ CREATE OR REPLACE TEMP MACRO json_field(document, name) AS
         json_extract_string(document, '$.' || upper(left(name, 1)) || substr(name, 2)),
         json_extract_string(document, '$.' || lower(left(name, 1)) || substr(name, 2))
     ) END;
+
+-- 10 to a whole power of 0 to 18.
+CREATE OR REPLACE TEMP MACRO power_of_ten(exponent) AS
+    CAST(rpad('1', CAST(exponent AS INTEGER) + 1, '0') AS HUGEINT);
+
+-- A decimal as text without zeros at its end: 10.50 is 10.5, 100.00 is 100.
+CREATE OR REPLACE TEMP MACRO trim_number(number) AS
+    rtrim(rtrim(CAST(CAST(number AS DECIMAL(38, 10)) AS VARCHAR), '0'), '.');

@@ -26,7 +26,7 @@ from csp_pipeline.domain.charges import (
     Charge,
     CostBase,
     Window,
-    cost_plus_charge,
+    cost_plus_charges,
     deltas,
     expected_charges,
     service_cycle,
@@ -194,7 +194,10 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
     ).fetchone()
     before = max(first_day_of(shift_month(last_month, 2)), row[0] + ONE_DAY if row and row[0] else date.min)
     calendars = con.execute(
-        "SELECT DISTINCT starts_on, ends_on, anchor_day, months_per_cycle, billing_timing FROM billing.contract_terms"
+        """
+        SELECT DISTINCT charges_start_on, ends_on, anchor_day, months_per_cycle, billing_timing
+        FROM billing.contract_terms
+        """
     ).fetchall()
     rows = [(*calendar, *cycle) for calendar in calendars for cycle in _calendar_cycles(calendar, before, start)]
     columns = {
@@ -300,9 +303,7 @@ def _cost_plus_charges(terms: ContractTerms, facts: _Facts, notices: list[Billin
                 break
             converted.append(cost)
         else:
-            charge = cost_plus_charge(line, month, converted, facts.window)
-            if charge is not None:
-                yield charge
+            yield from cost_plus_charges(line, month, converted, facts.window)
 
 
 def _draft_line(terms: ContractTerms, charge: Charge) -> DraftLine:
@@ -314,7 +315,7 @@ def _draft_line(terms: ContractTerms, charge: Charge) -> DraftLine:
         contract_line_id=charge.contract_line_id,
         customer_id=terms.customer_id,
         subscription_id=terms.subscription_id,
-        charge_kind="correction" if charge.is_correction else charge.kind,
+        charge_kind=charge.charge_kind,
         description=describe(charge, terms.name, terms.unit_name),
         service_start=charge.start,
         service_end=charge.end,

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar, first_day_of
 from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
+from csp_pipeline.domain.commitments import Commitments
 from csp_pipeline.domain.documents import TaxRate, TaxRates
 from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
+from csp_pipeline.domain.tiers import PriceTiers, Tier, TierMode
 from csp_pipeline.steps.run import first_month
 
 if TYPE_CHECKING:
@@ -56,11 +58,13 @@ def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> dat
 
 def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
     """The contract lines that are charged, by contract_line_id."""
+    tiers = read_tiers(con)
     cursor = con.cursor().execute(
         """
         SELECT
-            contract_line_id, pricing_model, starts_on, ends_on, anchor_day, months_per_cycle, decimals, billing_timing,
-            is_prorated, unit_price, discount_percent, markup_percent, discount_ends_on, account_id,
+            contract_line_id, pricing_model, charges_start_on, ends_on, anchor_day, months_per_cycle, decimals,
+            billing_timing, is_prorated, unit_price, discount_percent, markup_percent, discount_ends_on,
+            discount_amount, maximum_amount, minimum_amount, is_one_time, account_id,
             customer_id, subscription_id, name, unit_name, currency,
             CASE WHEN quantity_source = 'fixed' THEN quantity END, tax_rate_id, tax_category
         FROM billing.contract_terms
@@ -76,13 +80,33 @@ def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
             key = (starts_on, ends_on, anchor_day, months)
             if key not in calendars:
                 calendars[key] = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months)
-            prices, rest = others[:4], others[4:]
-            line = ContractLine(contract_line_id, model, calendars[key], decimals, timing, is_prorated, *prices)
+            prices, agreed, is_one_time, rest = others[:4], others[4:7], others[7], others[8:]
+            commitments = Commitments(*agreed) if any(amount is not None for amount in agreed) else None
+            terms = (*prices, tiers.get(contract_line_id), commitments, is_one_time)
+            line = ContractLine(contract_line_id, model, calendars[key], decimals, timing, is_prorated, *terms)
             yield ContractTerms(line, *rest)
 
 
+def read_tiers(con: duckdb.DuckDBPyConnection) -> dict[str, PriceTiers]:
+    """The tiers of the contract lines that are charged by them, by contract_line_id."""
+    found: defaultdict[tuple[str, TierMode], list[Tier]] = defaultdict(list)
+    rows = con.execute(
+        """
+        SELECT
+            tier.contract_line_id, terms.pricing_model, tier.from_quantity, tier.unit_price, tier.flat_amount,
+            tier.package_size
+        FROM reference.price_tiers AS tier
+        INNER JOIN billing.contract_terms AS terms ON tier.contract_line_id = terms.contract_line_id
+        ORDER BY tier.contract_line_id, tier.from_quantity
+        """
+    ).fetchall()
+    for contract_line_id, model, *tier in rows:
+        found[contract_line_id, model].append(Tier(*tier))
+    return {line_id: PriceTiers(mode, tuple(tiers)) for (line_id, mode), tiers in found.items()}
+
+
 def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory]:
-    """The quantity over time of each per-unit contract line that follows subscriptions, by contract_line_id."""
+    """The quantity over time of each contract line that follows subscriptions, by contract_line_id."""
     parts: defaultdict[str, list[QuantityHistory]] = defaultdict(list)
     cursor = con.cursor().execute(
         """

@@ -96,6 +96,7 @@ def load_commercial_terms(con: duckdb.DuckDBPyConnection, settings: Settings) ->
     _write(
         con, "currencies", pl.DataFrame({"currency": codes, "decimals": [minor_unit_decimals(code) for code in codes]})
     )
+    _fill(con, "bundle_prices")
     notices += _refused_lines(con)
     _write(con, "notices", pl.DataFrame([_as_row(notice) for notice in notices], schema=_NOTICE_SCHEMA, orient="row"))
     return CommercialReport({name: frame.height for name, frame in frames.items()}, tuple(missing), tuple(notices))
@@ -170,6 +171,11 @@ def _check_across(frames: dict[str, pl.DataFrame]) -> list[Notice]:
             "account {account_id} is not in accounts; this row is not used.",
         )
         frames[name] = frames[name].filter(known)
+    lost = frames["price_tiers"].join(
+        frames["contract_lines"], on="contract_line_id", how="anti", maintain_order="left"
+    )
+    text = "contract line {contract_line_id} is not in contract_lines; the tier has no effect."
+    notices += _tell("price_tiers", lost, "contract_line_id", "notice", text)
     tenants, lines, rates = frames["account_tenants"], frames["contract_lines"], frames["tax_rates"]
     resellers = frames["account_resellers"].select("account_id").unique()
     homeless = accounts.join(tenants, on="account_id", how="anti", maintain_order="left")
@@ -211,8 +217,7 @@ def _tell(name: str, rows: pl.DataFrame, column: str, severity: Severity, text: 
 
 
 def _refused_lines(con: duckdb.DuckDBPyConnection) -> list[Notice]:
-    table = load_catalogue()["reference.refused_contract_lines"]
-    replace_rows(con, table, table.select() or "")
+    _fill(con, "refused_contract_lines")
     rows = con.execute(
         """
         SELECT source_file, source_row, column_name, message
@@ -221,6 +226,11 @@ def _refused_lines(con: duckdb.DuckDBPyConnection) -> list[Notice]:
         """
     ).fetchall()
     return [Notice("contract_lines", file, row, column, "refused", message) for file, row, column, message in rows]
+
+
+def _fill(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    table = load_catalogue()[f"reference.{name}"]
+    replace_rows(con, table, table.select() or "")
 
 
 def _write(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:

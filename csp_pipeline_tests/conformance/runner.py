@@ -1,7 +1,7 @@
 """Runs vector files through the code that bills, and reports what came out.
 
-What belongs here: which module knows a vector, and the report of a file. What a vector means is in `microsoft`,
-`killbill` and `rating`.
+What belongs here: which module knows a vector, and the report of a file. What a vector means is in the module of its
+source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from csp_pipeline_tests.conformance import killbill, legacy_prices, microsoft_prices, microsoft_seats, rating
+from csp_pipeline_tests.conformance import (
+    killbill,
+    lago,
+    legacy_prices,
+    microsoft_prices,
+    microsoft_seats,
+    rating,
+)
 from csp_pipeline_tests.conformance.outcomes import (
     NotSupportedError,
     Outcome,
@@ -30,11 +37,12 @@ BY_KIND: dict[str, Callable[[Vector], Verdict]] = {
     **microsoft_seats.CHECKS,
     **microsoft_prices.CHECKS,
     **legacy_prices.CHECKS,
-    **rating.CHECKS,
+    **lago.CHECKS,
 }
 BY_FIELDS: tuple[tuple[str, Callable[[Vector], Verdict]], ...] = (
     *killbill.BY_INPUT,
     *rating.BY_INPUT,
+    *lago.BY_INPUT,
 )
 LISTED: dict[Status, str] = {
     "failed": "failed",

@@ -8,7 +8,7 @@ import pytest
 
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline_tests.conformance.comparison import disagreements
-from csp_pipeline_tests.reference import scenarios, scenarios_more
+from csp_pipeline_tests.reference import scenarios, scenarios_charges, scenarios_more
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ READ_DIFFERENTLY = {
 }
 SCENARIOS = [
     scenario
-    for scenario in (*scenarios.SCENARIOS, *scenarios_more.MORE, *scenarios_more.OPEN)
+    for scenario in (*scenarios.SCENARIOS, *scenarios_more.MORE, *scenarios_more.OPEN, *scenarios_charges.CHARGES)
     if scenario.__name__ not in READ_DIFFERENTLY
 ]
 

@@ -94,19 +94,20 @@ class Drafting:
 def cycles(contract: ContractLine) -> Iterator[Cycle]:
     """Rule 9.1: from ``starts_on`` at the anchor; endless where the contract line is open."""
     anchor_day = contract.anchor_day or contract.starts_on.day
+    begin = contract.charged_from
     stop = None if contract.ends_on is None else contract.ends_on + ONE_DAY
 
     def clip(start: date, end: date, full: int, *, first: bool = False) -> Cycle:
         return Cycle(start, end if stop is None else min(end, stop), full, first)
 
-    if stop is not None and stop <= contract.starts_on:
+    if stop is not None and stop <= begin:
         return
-    anchor = anchored(contract.starts_on, 0, anchor_day)
-    if anchor < contract.starts_on:
-        anchor = anchored(contract.starts_on, 1, anchor_day)
-    if anchor > contract.starts_on:
+    anchor = anchored(begin, 0, anchor_day)
+    if anchor < begin:
+        anchor = anchored(begin, 1, anchor_day)
+    if anchor > begin:
         before = anchored(anchor, -contract.months, anchor_day)
-        yield clip(contract.starts_on, anchor, (anchor - before).days, first=True)
+        yield clip(begin, anchor, (anchor - before).days, first=True)
     while stop is None or anchor < stop:
         end = anchored(anchor, contract.months, anchor_day)
         yield clip(anchor, end, (end - anchor).days)
@@ -115,7 +116,7 @@ def cycles(contract: ContractLine) -> Iterator[Cycle]:
 
 def cycle_of(contract: ContractLine, day: date) -> Cycle | None:
     """The cycle that holds a day, None outside of the contract line's time."""
-    if day < contract.starts_on or (contract.ends_on is not None and day > contract.ends_on):
+    if day < contract.charged_from or (contract.ends_on is not None and day > contract.ends_on):
         return None
     return next(cycle for cycle in cycles(contract) if cycle.start <= day < cycle.end)
 
@@ -131,7 +132,9 @@ def contract_charges(
     """All charges of a contract line on the documents through the last drafted month."""
     if contract.pricing_model == "cost_plus":
         charges = _cost_plus(contract, drafting, base, rate_of, refusals)
-    elif contract.pricing_model in ("per_unit", "flat"):
+    elif contract.is_one_time:
+        charges = _once(contract, history)
+    elif contract.has_units or contract.pricing_model == "flat":
         charges = _by_cycle(contract, history, drafting)
     else:
         refusals.append(f"{contract.contract_line_id}: the reference does not know {contract.pricing_model}")
@@ -150,23 +153,58 @@ def _by_cycle(contract: ContractLine, history: SeatHistory | None, drafting: Dra
     whole_cycles = contract.proration == "none"
     result: list[Charge] = []
     for cycle in cycles(contract):
+        own: list[Charge] = []
         if cycle.start > horizon:
             break
         if whole_cycles and cycle.is_short_first:
             continue
         month = drafting.cycle_month(contract, cycle)
         share = Fraction(1) if whole_cycles else Fraction(cycle.days, cycle.full_days)
-        if contract.pricing_model == "flat":
-            result.append(_charge(contract, "recurring", cycle.start, cycle.end, Decimal(1), share, month))
-            continue
-        quantity = _quantity(contract, history, cycle.start)
-        result.append(_charge(contract, "recurring", cycle.start, cycle.end, quantity, share, month))
-        if whole_cycles or history is None or contract.quantity_source == "fixed":
-            continue
-        for day, before, after in history.change_days(cycle.start, cycle.end):
-            days = Fraction((cycle.end - day).days, cycle.full_days)
-            result.append(_charge(contract, "change", day, cycle.end, after - before, days, month_of(day)))
+        is_flat = contract.pricing_model == "flat"
+        quantity = Decimal(1) if is_flat else _quantity(contract, history, cycle.start)
+        full = contract.price_of(Fraction(quantity))
+        own.append(_charge(contract, "recurring", cycle.start, cycle.end, quantity, full * share, month))
+        if not (is_flat or whole_cycles or history is None or contract.quantity_source == "fixed"):
+            for day, before, after in history.change_days(cycle.start, cycle.end):
+                full = contract.price_of(Fraction(after)) - contract.price_of(Fraction(before))
+                days = Fraction((cycle.end - day).days, cycle.full_days)
+                own.append(_charge(contract, "change", day, cycle.end, after - before, full * days, month_of(day)))
+        result += own
+        if cycle.start >= drafting.starts_on:
+            result += _agreed(contract, own, cycle.start, cycle.end, share, month)
     return result
+
+
+def _once(contract: ContractLine, history: SeatHistory | None) -> list[Charge]:
+    """A line of one day without a cycle: whole, for the quantity when the day is over."""
+    day, end = contract.starts_on, contract.starts_on + ONE_DAY
+    quantity = Decimal(1) if contract.pricing_model == "flat" else _quantity(contract, history, end)
+    own = [_charge(contract, "one_time", day, end, quantity, contract.price_of(Fraction(quantity)), month_of(day))]
+    return own + _agreed(contract, own, day, end, Fraction(1), month_of(day))
+
+
+def _agreed(
+    contract: ContractLine, own: list[Charge], start: date, end: date, share: Fraction, month: str
+) -> list[Charge]:
+    """Rule 9.3: an amount off (never below 0) and the overage as one discount, then what is missing to the minimum."""
+
+    def part(amount: Fraction | None) -> Decimal | None:
+        return None if amount is None else round_minor(amount * share, contract.currency)
+
+    total = sum((charge.net for charge in own), ZERO)
+    off, most, least = part(contract.discount_amount), part(contract.maximum), part(contract.minimum)
+    left = total
+    if off is not None and (contract.discount_ends_on is None or start <= contract.discount_ends_on):
+        left -= min(off, max(left, ZERO))
+    if most is not None:
+        left = min(left, most)
+    lines = [("discount", left - total), ("minimum", max((least or ZERO) - left, ZERO) if least else ZERO)]
+    is_estimate = any(charge.is_estimate for charge in own)
+    return [
+        Charge(contract, kind, start, end, None, None, Fraction(amount), amount, month, is_estimate)
+        for kind, amount in lines
+        if amount
+    ]
 
 
 def _quantity(contract: ContractLine, history: SeatHistory | None, start: date) -> Decimal:
@@ -176,12 +214,13 @@ def _quantity(contract: ContractLine, history: SeatHistory | None, start: date) 
 
 
 def _charge(
-    contract: ContractLine, kind: str, start: date, end: date, quantity: Decimal, share: Fraction, month: str
+    contract: ContractLine, kind: str, start: date, end: date, quantity: Decimal, price: Fraction, month: str
 ) -> Charge:
-    """Quantity x unit price x share of the cycle, discounted, then rounded once."""
-    exact = Fraction(quantity) * Fraction(contract.unit_price) * share * contract.discount_factor(start)
+    """The price of a part of a cycle, discounted, then rounded once."""
+    exact = price * contract.discount_factor(start)
     net = round_minor(exact, contract.currency)
-    return Charge(contract, kind, start, end, quantity, contract.unit_price, exact, net, month)
+    unit_price = None if contract.tiers else contract.unit_price
+    return Charge(contract, kind, start, end, quantity, unit_price, exact, net, month)
 
 
 def cost_plus_factor(contract: ContractLine, month: str) -> Fraction:
@@ -200,8 +239,10 @@ def _cost_plus(
     for month in each_month(drafting.first_month, drafting.through_month):
         if not contract.is_in_force(first_day(month), last_day(month)):
             continue
+        if last_day(month) < contract.charged_from:
+            continue
         by_currency, is_estimate = base(contract, month)
-        if not by_currency:
+        if not by_currency and contract.minimum is None:
             continue
         converted = convert(by_currency, month, contract.currency, rate_of)
         if converted is None:
@@ -214,7 +255,9 @@ def _cost_plus(
         if contract.ends_on is not None:
             end = min(end, contract.ends_on + ONE_DAY)
         net = round_minor(exact, contract.currency)
-        result.append(Charge(contract, "usage", start, end, None, None, exact, net, month, is_estimate))
+        own = [Charge(contract, "usage", start, end, None, None, exact, net, month, is_estimate)] if net else []
+        days = (last_day(month) + ONE_DAY - first_day(month)).days
+        result += own + _agreed(contract, own, start, end, Fraction((end - start).days, days), month)
     return result
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.reference.amounts import parse_number
+from csp_pipeline_tests.reference.amounts import minor_unit, parse_number
 from csp_pipeline_tests.reference.days import next_month, parse_day
 
 if TYPE_CHECKING:
@@ -27,6 +30,24 @@ class Account:
     name: str
     currency: str
     tax_rate_id: str
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A tier: above ``lower``; ``size`` is that of a package, 0 for single units."""
+
+    lower: Fraction
+    unit: Fraction
+    flat: Fraction
+    size: Fraction
+
+    def is_reached(self, quantity: Fraction) -> bool:
+        """A tier from 0 always is."""
+        return self.lower == 0 or quantity > self.lower
+
+    def price(self, units: Fraction) -> Fraction:
+        """Units, or started packages of them, at the tier's price."""
+        return self.unit * (ceil(units / self.size) if self.size else units)
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,41 @@ class ContractLine:
     starts_on: date
     ends_on: date | None
     cost_source: str
+    tiers: tuple[Tier, ...] = ()
+    minimum: Fraction | None = None
+    maximum: Fraction | None = None
+    discount_amount: Fraction | None = None
+    trial_ends_on: date | None = None
+    is_one_time: bool = False
+
+    @property
+    def has_units(self) -> bool:
+        """Whether its price depends on a quantity."""
+        return self.pricing_model in ("per_unit", "graduated", "volume", "package")
+
+    @property
+    def charged_from(self) -> date:
+        """The first day charged: after the trial."""
+        if self.trial_ends_on is None:
+            return self.starts_on
+        return max(self.starts_on, self.trial_ends_on + timedelta(days=1))
+
+    def price_of(self, quantity: Fraction) -> Fraction:
+        """Rule 9.3: what a quantity costs for a full cycle."""
+        if not self.tiers:
+            return quantity * Fraction(self.unit_price)
+        if self.pricing_model == "volume":
+            reached = [tier for tier in self.tiers if tier.lower < quantity] or list(self.tiers[:1])
+            return reached[-1].price(quantity) + reached[-1].flat if reached[-1].is_reached(quantity) else Fraction(0)
+        uppers = [*(tier.lower for tier in self.tiers[1:]), quantity]
+        return sum(
+            (
+                tier.price(max(min(quantity, upper) - tier.lower, Fraction(0))) + tier.flat
+                for tier, upper in zip(self.tiers, uppers, strict=True)
+                if tier.is_reached(quantity)
+            ),
+            Fraction(0),
+        )
 
     def discount_factor(self, service_start: date) -> Fraction:
         """1 - discount, while the discount lasts."""
@@ -171,8 +227,21 @@ def read_commercial(folder: Path) -> Commercial:
         terms.accounts[account.account_id] = account
     for row in _table(folder, "account_tenants"):
         terms.tenants[row["customer_id"]] = row["account_id"]
+    tiers = defaultdict(list)
+    for row in _table(folder, "price_tiers"):
+        tiers[row["contract_line_id"]].append(
+            Tier(
+                *(
+                    Fraction(_number(row, name))
+                    for name in ("from_quantity", "unit_price", "flat_amount", "package_size")
+                )
+            )
+        )
+    rows = _table(folder, "contract_lines")
+    _spread_bundles(rows, _table(folder, "bundles"))
     terms.contract_lines = sorted(
-        (_contract_line(row) for row in _table(folder, "contract_lines")), key=lambda line: line.contract_line_id
+        (_contract_line(row, sorted(tiers[row["contract_line_id"]], key=lambda tier: tier.lower)) for row in rows),
+        key=lambda line: line.contract_line_id,
     )
     for row in _table(folder, "tax_rates"):
         terms.tax_rates.append(
@@ -204,7 +273,34 @@ def _number(row: dict[str, str], name: str, default: str = "0") -> Decimal:
     return Decimal(default) if value is None else value
 
 
-def _contract_line(row: dict[str, str]) -> ContractLine:
+def _spread_bundles(rows: list[dict[str, str]], bundles: list[dict[str, str]]) -> None:
+    """One price over the components of a sale, by their own prices, in cents by largest remainder."""
+    prices = {row["bundle_id"]: row for row in bundles}
+    sales = defaultdict(list)
+    for row in rows:
+        if row.get("bundle_id"):
+            sales[row["account_id"], row["bundle_id"], row.get("customer_id", "")].append(row)
+    for (_, bundle_id, _), members in sales.items():
+        members.sort(key=lambda row: row["contract_line_id"])
+        unit = minor_unit(prices[bundle_id]["currency"])
+        cents = int(Fraction(_number(prices[bundle_id], "unit_price")) / Fraction(unit))
+        weights = [Fraction(_number(row, "unit_price")) for row in members]
+        weights = weights if any(weights) else [Fraction(1)] * len(members)
+        shares = [cents * weight / sum(weights) for weight in weights]
+        parts = [floor(share) for share in shares]
+        order = sorted(range(len(members)), key=lambda n: (parts[n] - shares[n], n))
+        for number in order[: cents - sum(parts)]:
+            parts[number] += 1
+        for row, part in zip(members, parts, strict=True):
+            row["unit_price"] = str(part * unit)
+
+
+def _optional(row: dict[str, str], name: str) -> Fraction | None:
+    value = parse_number(row.get(name))
+    return None if value is None else Fraction(value)
+
+
+def _contract_line(row: dict[str, str], tiers: list[Tier]) -> ContractLine:
     def text(name: str, default: str = "") -> str:
         return row.get(name) or default
 
@@ -237,4 +333,12 @@ def _contract_line(row: dict[str, str]) -> ContractLine:
         starts_on,
         parse_day(row.get("ends_on")),
         text("cost_source", "provider"),
+        tuple(tiers),
+        _optional(row, "minimum_amount"),
+        _optional(row, "maximum_amount"),
+        _optional(row, "discount_amount"),
+        parse_day(row.get("trial_ends_on")),
+        not text("billing_cycle")
+        and starts_on == parse_day(row.get("ends_on"))
+        and text("pricing_model") != "cost_plus",
     )

@@ -50,14 +50,41 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
     """Rule 10.3: signed quantity x selling price of the full cycle x charge days / days of the full cycle."""
     by_line = {atom.line.line_id: atom for atom in atoms if not atom.is_credit}
     result = []
-    for line in count_once(atom.line for atom in by_line.values()):
+    counted = list(count_once(atom.line for atom in by_line.values()))
+    worth = _worth(contract, [by_line[line.line_id] for line in counted])
+    for line in counted:
         atom = by_line[line.line_id]
+        if atom.end <= contract.charged_from:
+            continue
         months, full_days = full_cycle(line, atom.start, atom.end)
         share = Fraction((atom.end - atom.start).days, full_days)
-        exact = Fraction(line.quantity) * contract.monthly_price * months * share * contract.discount_factor(atom.start)
-        recognised = by_day(round_finest(exact), atom.start, atom.end)
+        exact = worth[line.line_id] / contract.months * months * share * contract.discount_factor(atom.start)
+        recognised = {
+            day: part
+            for day, part in by_day(round_finest(exact), atom.start, atom.end).items()
+            if day >= contract.charged_from
+        }
         result.append(SeatLine(atom, months, full_days, exact, recognised))
     return result
+
+
+def _worth(contract: ContractLine, atoms: list[Atom]) -> dict[str, Fraction]:
+    """What each line's quantity adds, for a full cycle of ours, to the price of those before it on its first day."""
+    worth: dict[str, Fraction] = {}
+    before: list[Atom] = []
+    for atom in sorted(atoms, key=lambda atom: (atom.start, atom.line.quantity, atom.line.line_id)):
+        reached = sum((Fraction(a.line.quantity) for a in before if a.start <= atom.start < a.end), Fraction(0))
+        after = reached + Fraction(atom.line.quantity)
+        if contract.tiers:
+            worth[atom.line.line_id] = _price(contract, after) - _price(contract, reached)
+        else:
+            worth[atom.line.line_id] = contract.price_of(Fraction(atom.line.quantity))
+        before.append(atom)
+    return worth
+
+
+def _price(contract: ContractLine, quantity: Fraction) -> Fraction:
+    return contract.price_of(quantity) if quantity > 0 else Fraction(0)
 
 
 @dataclass

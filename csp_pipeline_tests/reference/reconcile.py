@@ -167,7 +167,7 @@ class Reconciliation:
         status, cause = self._status(row, key, parts, own=own, missing=missing)
         rate = max((part for part in sums.values() if part.rate_on), key=lambda part: str(part.rate_on), default=None)
         record = self._identity(row, key) | {
-            "selling_price": self._selling_price(contract),
+            "selling_price": self._selling_price(contract, billed_quantity),
             "provider_price": self._provider_price(contract, seats, last_day(row.month)),
             "billed_quantity": billed_quantity,
             "provider_quantity": provider_quantity,
@@ -211,7 +211,7 @@ class Reconciliation:
 
     def _seat_lines(self, row: Row) -> list[SeatLine]:
         contract = row.contract
-        if contract is None or contract.pricing_model != "per_unit" or contract.cost_source in ("own", "none"):
+        if contract is None or not contract.has_units or contract.cost_source in ("own", "none"):
             return []
         return seat_lines(contract, row.atoms)
 
@@ -232,10 +232,12 @@ class Reconciliation:
         units = [charge.quantity for charge in covering if charge.quantity is not None]
         billed = sum(units, ZERO) if units else None
         if own:
-            return billed, None, None
+            return (None if row.contract.is_one_time else billed), None, None
         consumption = bool(row.atoms) and all(atom.is_consumption_or_one_time for atom in row.atoms)
-        if row.contract.pricing_model != "per_unit" or consumption:
+        if not row.contract.has_units or row.contract.is_one_time or consumption:
             return None, None, None
+        if day < row.contract.charged_from:
+            return billed, provider, None
         return billed, provider, (billed or ZERO) - (provider or ZERO)
 
     def _expected(self, row: Row, seats: list[SeatLine], loaded: Loaded) -> Decimal:
@@ -249,11 +251,14 @@ class Reconciliation:
             return ZERO
         if contract.pricing_model == "flat":
             return row.revenue
+        agreed = sum((part for charge, part in row.charges if charge.kind in ("discount", "minimum")), ZERO)
         if contract.pricing_model == "cost_plus":
             base, is_estimate = cost_base(self.costs, contract, row.month)
             amount = None if is_estimate else convert(base, row.month, contract.currency, self._rate)
-            return ZERO if amount is None else round_finest(amount * cost_plus_factor(contract, row.month))
-        return sum(
+            if last_day(row.month) < contract.charged_from:
+                amount = Fraction(0)
+            return ZERO if amount is None else round_finest(amount * cost_plus_factor(contract, row.month)) + agreed
+        return agreed + sum(
             (part for seat in seats for day, part in seat.recognised.items() if month_of(day) == row.month), ZERO
         )
 
@@ -274,7 +279,7 @@ class Reconciliation:
             ContractMonth(
                 row.month,
                 contract,
-                [charge for charge, _ in row.charges],
+                [charge for charge, _ in row.charges if not row.atoms or charge.kind not in ("discount", "minimum")],
                 row.atoms,
                 seats,
                 [a for a in self.costs.by_contract.get(contract.contract_line_id, []) if not a.document.is_estimate],
@@ -326,9 +331,12 @@ class Reconciliation:
                 return entry.get("decision")
         return None
 
-    def _selling_price(self, contract: ContractLine | None) -> Decimal | None:
+    def _selling_price(self, contract: ContractLine | None, quantity: Decimal | None) -> Decimal | None:
         if contract is None or contract.pricing_model == "cost_plus":
             return None
+        if contract.tiers:
+            units = Fraction(quantity or 0)
+            return round_finest(contract.price_of(units) / units / contract.months) if units else None
         return round_finest(contract.monthly_price)
 
     def _provider_price(self, contract: ContractLine | None, seats: list[SeatLine], day: date) -> Decimal | None:

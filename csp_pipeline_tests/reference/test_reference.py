@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from csp_pipeline_tests.reference import compute, scenarios, scenarios_more
+from csp_pipeline_tests.reference import compute, scenarios, scenarios_charges, scenarios_more
 from csp_pipeline_tests.reference.amounts import allocate, as_decimal, parse_number
 from csp_pipeline_tests.reference.days import anchored, parse_day
 from csp_pipeline_tests.reference.scenario_files import ENTITLEMENT_A, ENTITLEMENT_B
@@ -48,7 +48,7 @@ def d(*texts: str) -> list[Decimal]:
     return [Decimal(text) for text in texts]
 
 
-ALL = (*scenarios.SCENARIOS, *scenarios_more.MORE, *scenarios_more.OPEN)
+ALL = (*scenarios.SCENARIOS, *scenarios_more.MORE, *scenarios_more.OPEN, *scenarios_charges.CHARGES)
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda s: s.__name__)

@@ -28,6 +28,7 @@ product_names AS (
 lines AS (
     SELECT
         *,
+        starts_on = ends_on AND billing_cycle IS NULL AND pricing_model <> 'cost_plus' AS is_one_time,
         CASE
             WHEN quantity_source IS NOT NULL THEN quantity_source
             WHEN quantity IS NOT NULL THEN 'fixed'
@@ -43,14 +44,18 @@ SELECT
     line.account_id,
     coalesce(line.customer_id, tenant.customer_id) AS customer_id,
     line.subscription_id,
-    coalesce(
+    coalesce(component.bundle_name || ': ', '')
+    || coalesce(
         line.description, by_subscription.product_name, by_product.product_name, line.product_id, line.contract_line_id
     ) AS name,
     CASE
-        WHEN line.pricing_model = 'per_unit' AND line.source_of_quantity = 'partner_center' THEN 'seat' ELSE 'unit'
+        WHEN line.pricing_model NOT IN ('flat', 'cost_plus') AND line.source_of_quantity = 'partner_center' THEN 'seat' ELSE 'unit'
     END AS unit_name,
     line.pricing_model,
-    coalesce(line.unit_price, 0) AS unit_price,
+    CASE
+        WHEN line.pricing_model IN ('per_unit', 'flat') THEN coalesce(component.unit_price, line.unit_price, 0)
+        ELSE 0
+    END AS unit_price,
     line.currency,
     coalesce(currency.decimals, 2) AS decimals,
     coalesce(line.markup_percent, 0) AS markup_percent,
@@ -67,9 +72,19 @@ SELECT
     account.tax_rate_id,
     line.tax_category,
     line.starts_on,
-    line.ends_on
+    line.ends_on,
+    -- a trial that outlasts the line leaves nothing to charge
+    least(
+        greatest(line.starts_on, coalesce(line.trial_ends_on + 1, line.starts_on)), coalesce(line.ends_on + 1, DATE '9999-12-31')
+    ) AS charges_start_on,
+    line.trial_ends_on,
+    line.discount_amount,
+    line.maximum_amount,
+    line.minimum_amount,
+    coalesce(line.is_one_time, FALSE) AS is_one_time
 FROM lines AS line
 INNER JOIN reference.accounts AS account ON line.account_id = account.account_id
+LEFT JOIN reference.bundle_prices AS component ON line.contract_line_id = component.contract_line_id
 LEFT JOIN only_tenants AS tenant ON line.account_id = tenant.account_id
 LEFT JOIN reference.currencies AS currency ON line.currency = currency.currency
 LEFT JOIN subscription_names AS by_subscription ON by_subscription.subscription_key = id_key(line.subscription_id)

@@ -12,7 +12,7 @@ SELECT
 FROM billing.contract_terms AS terms
 INNER JOIN calendar_cycles AS cycle
     ON
-        terms.starts_on = cycle.starts_on
+        terms.charges_start_on = cycle.starts_on
         AND cycle.ends_on IS NOT DISTINCT FROM terms.ends_on
         AND terms.anchor_day = cycle.anchor_day
         AND terms.months_per_cycle = cycle.months_per_cycle

@@ -1,7 +1,7 @@
--- Whose quantity a per-unit contract line charges: the subscription it names, else every subscription of its tenant
--- (or of its account's tenants) with its product and SKU that no contract line of the same time names. A reseller's account has the
--- tenants without account whose billed lines name it.
-WITH tenants AS (
+-- Whose quantity a contract line charges: the subscription it names and those that took its place by a confirmed link and that no
+-- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU that no
+-- contract line of the same time names. A reseller's account has the tenants without account whose billed lines name it.
+WITH RECURSIVE tenants AS (
     SELECT
         account_id,
         id_key(customer_id) AS customer_id
@@ -30,7 +30,7 @@ lines AS (
         coalesce(contract.cost_source, 'provider') IN ('own', 'none') AS is_own
     FROM billing.contract_terms AS terms
     INNER JOIN reference.contract_lines AS contract ON terms.contract_line_id = contract.contract_line_id
-    WHERE terms.pricing_model = 'per_unit' AND terms.quantity_source = 'partner_center'
+    WHERE terms.pricing_model NOT IN ('flat', 'cost_plus') AND terms.quantity_source = 'partner_center'
 ),
 
 -- The tenants a line may look at: the one it names, else all of its account.
@@ -84,6 +84,39 @@ named AS (
     WHERE line.subscription_id IS NOT NULL
 ),
 
+links AS (
+    SELECT DISTINCT
+        id_key(from_subscription_id) AS from_key,
+        id_key(to_subscription_id) AS to_key
+    FROM reference.subscription_links
+    WHERE confirmed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
+),
+
+successors AS (
+    SELECT
+        line.contract_line_id,
+        link.to_key AS subscription_id
+    FROM lines AS line
+    INNER JOIN links AS link ON line.subscription_id = link.from_key
+    UNION
+    SELECT
+        successor.contract_line_id,
+        link.to_key AS subscription_id
+    FROM successors AS successor
+    INNER JOIN links AS link ON successor.subscription_id = link.from_key
+),
+
+succeeding AS (
+    SELECT DISTINCT
+        successor.contract_line_id,
+        known.customer_id,
+        known.subscription_id
+    FROM successors AS successor
+    INNER JOIN line_tenants AS tenant ON successor.contract_line_id = tenant.contract_line_id
+    INNER JOIN known ON tenant.customer_id = known.customer_id AND successor.subscription_id = known.subscription_id
+    ANTI JOIN lines AS naming ON successor.subscription_id = naming.subscription_id
+),
+
 by_product AS (
     SELECT DISTINCT
         line.contract_line_id,
@@ -110,6 +143,14 @@ claimed AS (
         line.ends_on
     FROM named
     INNER JOIN lines AS line ON named.contract_line_id = line.contract_line_id AND NOT line.is_own
+    UNION ALL
+    SELECT
+        succeeding.customer_id,
+        succeeding.subscription_id,
+        line.starts_on,
+        line.ends_on
+    FROM succeeding
+    INNER JOIN lines AS line ON succeeding.contract_line_id = line.contract_line_id AND NOT line.is_own
 )
 
 SELECT
@@ -117,6 +158,12 @@ SELECT
     customer_id,
     subscription_id
 FROM named
+UNION ALL
+SELECT
+    contract_line_id,
+    customer_id,
+    subscription_id
+FROM succeeding
 UNION ALL
 SELECT
     contract_line_id,

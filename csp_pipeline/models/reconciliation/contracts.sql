@@ -19,6 +19,8 @@ SELECT
     coalesce(line.cost_source, 'provider') AS cost_source,
     terms.cost_basis,
     line.unit_cost,
-    terms.discount_ends_on
+    terms.discount_ends_on,
+    terms.charges_start_on,
+    terms.is_one_time
 FROM billing.contract_terms AS terms
 INNER JOIN reference.contract_lines AS line ON terms.contract_line_id = line.contract_line_id
