@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.descriptions import number_text, period_text
@@ -17,6 +16,7 @@ from csp_pipeline.domain.quantities import ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
+    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _change(key: _Key, before: list[ComparedLine], after: list[ComparedLine]) ->
 def _cause(kind: str, before: list[ComparedLine], after: list[ComparedLine]) -> tuple[str, str]:
     if kind in _ALONE:
         cause, words = _ALONE[kind]
-        return cause, _alone(kind, words, before, after)
+        return cause, _alone(kind, words, after)
     if not before:
         return "new", f"first charge, {_periods(after)}"
     if not after:
@@ -121,7 +121,7 @@ def _cause(kind: str, before: list[ComparedLine], after: list[ComparedLine]) -> 
     return causes[0][0], ", ".join(words for _, words in causes)
 
 
-def _alone(kind: str, words: str, before: list[ComparedLine], after: list[ComparedLine]) -> str:
+def _alone(kind: str, words: str, after: list[ComparedLine]) -> str:
     if kind in {"change", "correction"} and after:
         more = f" and {len(after) - 1} more" if len(after) > 1 else ""
         return f"{after[0].description}{more}"

@@ -171,7 +171,7 @@ NOTHING = Issued()
 
 @dataclass
 class Numbering:
-    """Gapless numbers by series and year of issue: INV-2026-000001, CN-2026-000001, …"""
+    """Gapless numbers by series and year of issue: INV-2026-000001, CN-2026-000001."""
 
     _last: Counter[tuple[str, int]] = field(default_factory=Counter)
 
