@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,12 +73,14 @@ def issue(
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print what issuing would do: each document beside that of the month before, by contract line and cause."""
+    """Print what issuing would do: sums, then each document beside that of the month before, by line and cause."""
     from rich.markup import escape  # noqa: PLC0415
 
     console.print(f"\n[bold]Issuing {plan.month}[/bold]: {_counted(plan.documents)}")
     if plan.documents:
         console.print(_totals(plan.documents))
+        console.print("\n[bold]Why it differs from the month before[/bold]")
+        console.print(_by_cause(plan.documents))
     if plan.since_review is not None:
         _since_review(plan.since_review, console)
     _documents(plan.documents, console)
@@ -128,14 +131,31 @@ def _totals(documents: Sequence[DocumentChange]) -> Table:
     return table
 
 
+def _by_cause(documents: Sequence[DocumentChange]) -> Table:
+    decimals = {one.document.currency: one.document.lines[0].decimals for one in documents}
+    sums: defaultdict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    for one in documents:
+        for change in one.changes:
+            sums[change.currency, change.cause].append(change.difference_amount)
+    table = _table(currency=False, cause=False, lines=True, difference=True)
+    for (currency, cause), amounts in sorted(
+        sums.items(), key=lambda item: (item[0][0], -abs(sum(item[1], Decimal(0))), item[0][1])
+    ):
+        total = _signed(sum(amounts, Decimal(0)), decimals[currency])
+        table.add_row(currency, cause.replace("_", " "), str(len(amounts)), total)
+    return table
+
+
 def _since_review(changed: Sequence[Change], console: Console) -> None:
     if not changed:
         console.print("\nNothing changed since these drafts were last looked at.")
         return
+    from rich.markup import escape  # noqa: PLC0415
+
     console.print("\n[bold]Changed since these drafts were last looked at[/bold]")
     table = _table(account=False, line=False, before=True, now=True, difference=True, cause=False)
     for change in changed[:_SHOWN]:
-        table.add_row(change.account_id, change.contract_line_id, *_figures(change, 2), _why(change))
+        table.add_row(change.account_id, escape(_line(change)), *_figures(change, 2), escape(change.explanation))
     console.print(table)
     _more(len(changed), console)
 
@@ -161,7 +181,7 @@ def _documents(documents: Sequence[DocumentChange], console: Console) -> None:
             f"before it {one.compared_with or 'nothing'}",
         )
         for change in one.changes:
-            table.add_row(f"  {escape(change.contract_line_id)}", *_figures(change, decimals), escape(_why(change)))
+            table.add_row(f"  {escape(_line(change))}", *_figures(change, decimals), escape(change.explanation))
         if not one.changes:
             table.add_row("  as the month before", "", "", "", "")
         table.add_section()
@@ -179,8 +199,8 @@ def _figures(change: Change, decimals: int) -> tuple[str, str, str]:
     )
 
 
-def _why(change: Change) -> str:
-    return f"{change.cause.replace('_', ' ')}: {change.explanation}"
+def _line(change: Change) -> str:
+    return f"{change.contract_line_id} {change.name}" if change.name != change.contract_line_id else change.name
 
 
 def _amount(amount: Decimal, decimals: int) -> str:

@@ -77,6 +77,7 @@ class DraftLine:
 
     Attributes:
         billing_month: of the document; later than the charge's own month where that one's document is issued already.
+        name: what the customer calls it; the description tells the rest.
         charge: what is charged, as delta billing knows it.
         corrects_invoice_number: the issued document that charged what this line changes.
         issued_tax_percent: the tax on that document, which a correction takes back; None otherwise.
@@ -90,6 +91,7 @@ class DraftLine:
     customer_id: str | None
     subscription_id: str | None
     charge_kind: str
+    name: str
     description: str
     service_start: date
     service_end: date

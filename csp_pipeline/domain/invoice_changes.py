@@ -27,6 +27,7 @@ class ComparedLine:
     currency: str
     contract_line_id: str
     kind: str
+    name: str
     description: str
     start: date
     end: date
@@ -47,7 +48,7 @@ class Change:
     account_id: str
     currency: str
     contract_line_id: str
-    description: str
+    name: str
     cause: str
     before_amount: Decimal
     amount: Decimal
@@ -60,7 +61,7 @@ class Change:
 
 
 _ALONE = {
-    "change": ("seats_changed", "changes within a cycle"),
+    "change": ("seats_changed", "changes of quantity"),
     "usage": ("consumption", "consumption"),
     "discount": ("discount", "discounts"),
     "correction": ("correction", "corrections of what was issued"),
@@ -97,8 +98,8 @@ def _grouped(lines: Iterable[ComparedLine]) -> dict[_Key, list[ComparedLine]]:
 def _change(key: _Key, before: list[ComparedLine], after: list[ComparedLine]) -> Change:
     account_id, currency, contract_line_id, kind = key
     cause, explanation = _cause(kind, before, after)
-    described = max((after or before), key=lambda line: (line.start, line.description)).description
-    return Change(account_id, currency, contract_line_id, described, cause, _sum(before), _sum(after), explanation)
+    name = max((after or before), key=lambda line: (line.start, line.name)).name
+    return Change(account_id, currency, contract_line_id, name, cause, _sum(before), _sum(after), explanation)
 
 
 def _cause(kind: str, before: list[ComparedLine], after: list[ComparedLine]) -> tuple[str, str]:
@@ -125,7 +126,7 @@ def _alone(kind: str, words: str, after: list[ComparedLine]) -> str:
     if kind in {"change", "correction"} and after:
         more = f" and {len(after) - 1} more" if len(after) > 1 else ""
         return f"{after[0].description}{more}"
-    return words if after else f"no {words} any more"
+    return words if after else f"no {words} this time"
 
 
 def _quantities(lines: Sequence[ComparedLine]) -> list[Decimal]:

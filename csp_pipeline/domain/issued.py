@@ -35,6 +35,7 @@ class IssuedLine:
     customer_id: str | None
     subscription_id: str | None
     charge_kind: str
+    name: str
     description: str
     tax_category: str | None
     tax_percent: Decimal | None

@@ -166,6 +166,7 @@ def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party)
                 line.customer_id,
                 line.subscription_id,
                 line.charge_kind,
+                line.name,
                 line.description,
                 line.tax_category,
                 percent,

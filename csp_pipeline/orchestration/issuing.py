@@ -1,4 +1,4 @@
-"""Issuing a month as the command and the job do it: drafts brought up to date and audited, looked at, issued, published.
+"""Issuing a month as the command and the job do it: drafts made up to date and audited, looked at, issued, published.
 
 What belongs here: the order of these, and that what is issued is what was looked at. The work is `steps/issue`.
 """
@@ -69,7 +69,7 @@ def issue_month(
         seen, plan = plan.fingerprint, _look(settings, month, on_progress)
         if plan.fingerprint != seen:
             raise CspError("The drafts changed while they were looked at: nothing was issued; look at them again.")
-        made = issue_documents(settings, plan, now or datetime.now(UTC), on_progress=on_progress)
+        made = issue_documents(settings, plan, now or datetime.now(UTC))
         if made:
             _bring_up_to_date(settings, on_progress)
         return Issue(plan, made)

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 
-def write_pages(home: Home, issued: Issued, *, on_progress: Callable[[str], None] = lambda _: None) -> list[Path]:
+def write_pages(home: Home, issued: Issued, *, at: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Write the page of every issued document that has none yet; one that is there stays.
 
     Args:
         home: pages go below `reports/invoices`.
         issued: every document.
-        on_progress: told a sentence after each page.
+        at: told a sentence after each page.
 
     Returns:
         The pages written.
@@ -42,7 +42,7 @@ def write_pages(home: Home, issued: Issued, *, on_progress: Callable[[str], None
         path = page_of(home, document)
         if not path.is_file():
             write_text(path, render_document(document))
-            on_progress(f"{document.invoice_number} is written to {path}.")
+            at(f"{document.invoice_number} is written to {path}.")
             written.append(path)
     return written
 

@@ -133,7 +133,7 @@ def plan_issue(con: duckdb.DuckDBPyConnection, settings: Settings, month: str) -
 
 
 def issue_documents(
-    settings: Settings, plan: Plan, now: datetime, *, on_progress: Callable[[str], None] = lambda _: None
+    settings: Settings, plan: Plan, now: datetime, *, at: Callable[[str], None] = lambda _: None
 ) -> tuple[IssuedDocument, ...]:
     """Issue what a plan says, in one batch of the ledger, and write a page for each document.
 
@@ -144,7 +144,7 @@ def issue_documents(
         settings: who bills, and where the ledger is.
         plan: from `plan_issue`, with nothing changed since.
         now: an aware time; its UTC date is the day of issue.
-        on_progress: told a sentence at each point where a killed process would leave things differently.
+        at: told a sentence at each point where a killed process would leave things differently.
 
     Returns:
         The documents of this batch.
@@ -160,8 +160,8 @@ def issue_documents(
         last = max((document.issued_on for document in issued.documents), default=issued_on)
         if issued_on < last:
             raise CspError(
-                f"Nothing was issued: today is {issued_on} by this machine's clock, but documents were issued on {last}; "
-                "set the clock right."
+                f"Nothing was issued: today is {issued_on} by this machine's clock, but documents were issued on "
+                f"{last}; set the clock right."
             )
         numbering = Numbering.after(issued.by_number)
         made = tuple(issue(draft, numbering, issued_on, seller(settings)) for draft in left)
@@ -169,8 +169,8 @@ def issue_documents(
         if issued.billing_starts_on is None:
             starts_on = plan.billing_starts_on.isoformat()
             records.insert(0, {"type": BILLING_STARTS_ON, "billing_starts_on": starts_on})
-        append(settings.home.ledger, ISSUE, records, now, on_progress=on_progress)
-    write_pages(settings.home, read_issued(settings.home), on_progress=on_progress)
+        append(settings.home.ledger, ISSUE, records, now, at=at)
+    write_pages(settings.home, read_issued(settings.home), at=at)
     return made
 
 
@@ -182,6 +182,7 @@ def compared_lines(document: Document | IssuedDocument) -> list[ComparedLine]:
             document.currency,
             line.contract_line_id,
             line.charge_kind,
+            line.name,
             line.description,
             line.charge.start,
             line.charge.end,
@@ -224,7 +225,9 @@ def _sorted_out(
         )
     }
     rates, (payers, _) = read_tax_rates(con), read_payers(con, settings)
-    ready, held, stopped = list[Document](), list[HeldLine](), list[str]()
+    ready: list[Document] = []
+    held: list[HeldLine] = []
+    stopped: list[str] = []
     for draft in drafts:
         waiting = held_lines(draft, unproven)
         left = [line for line in draft.lines if not any(line is one.line for one in waiting)]

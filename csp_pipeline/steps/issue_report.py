@@ -80,7 +80,7 @@ def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
             "account_id": change.account_id,
             "currency": change.currency,
             "contract_line_id": change.contract_line_id,
-            "description": change.description,
+            "name": change.name,
             "cause": change.cause,
             "before_amount": number_text(change.before_amount),
             "amount": number_text(change.amount),

@@ -89,6 +89,7 @@ def _draft_line(
         customer_id=terms.customer_id,
         subscription_id=terms.subscription_id,
         charge_kind="correction" if charge.is_correction else charge.kind,
+        name=terms.name,
         description=describe(charge, terms.name, terms.unit_name),
         service_start=charge.start,
         service_end=charge.end,

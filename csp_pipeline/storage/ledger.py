@@ -90,7 +90,7 @@ def append(
     records: Iterable[Mapping[str, Any]],
     recorded_at: datetime,
     *,
-    on_progress: Callable[[str], None] = lambda _: None,
+    at: Callable[[str], None] = lambda _: None,
 ) -> Batch:
     """Write a batch after the last one; it counts as a whole or not at all, whenever the process is killed.
 
@@ -99,7 +99,7 @@ def append(
         kind: lower case letters and underscores.
         records: mappings of JSON values; amounts as text.
         recorded_at: an aware time.
-        on_progress: told a sentence before the batch counts and after it.
+        at: told a sentence before the batch counts and after it.
 
     Raises:
         LedgerDamagedError: the ledger so far is damaged; nothing is written then.
@@ -122,8 +122,8 @@ def append(
     batch = Batch(number, kind, header["recorded_at"], previous, sha256, tuple(kept))  # type: ignore[arg-type]
     with durable(folder / batch.name) as unfinished:
         unfinished.write_bytes(body + f"{canonical({'sha256': sha256})}\n".encode())
-        on_progress(f"Batch {number} of the ledger is written and does not count yet.")
-    on_progress(f"Batch {number} of the ledger counts.")
+        at(f"Batch {number} of the ledger is written and does not count yet.")
+    at(f"Batch {number} of the ledger counts.")
     note_head(folder, batch)
     return batch
 
