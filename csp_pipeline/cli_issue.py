@@ -92,6 +92,10 @@ def show(plan: Plan, console: Console) -> None:
             console.print(f"\n[bold yellow]{title}[/bold yellow]")
             for sentence in sentences:
                 console.print(f"  {escape(sentence)}", soft_wrap=True)
+    if plan.documents and plan.seller.name is None:
+        console.print(
+            "\nThe documents will not say who bills: set CSP_PARTNER_NAME (and _ADDRESS, _COUNTRY, _TAX_ID) first."
+        )
     for earlier, drafts in plan.open_months.items():
         console.print(f"\n{earlier} has {drafts} drafts that were not issued: csp-pipeline issue --month {earlier}.")
 

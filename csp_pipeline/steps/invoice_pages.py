@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import ONE_DAY
-from csp_pipeline.domain.descriptions import MONTHS, number_text, period_text
+from csp_pipeline.domain.descriptions import MONTHS, number_text
 from csp_pipeline.storage.durable import write_text
 
 if TYPE_CHECKING:
@@ -104,5 +104,10 @@ def month_text(month: str) -> str:
 
 
 def _until(start: date, end: date) -> str:
-    """A half-open service period, short enough for a column."""
-    return period_text(start, end) if end > start + ONE_DAY else day_text(start)
+    """A half-open service period, short enough for a column: 12 Jul to 11 Aug 2026."""
+    last = end - ONE_DAY
+    until = f"{last.day} {MONTHS[last.month - 1][:3]} {last.year}"
+    if start == last:
+        return until
+    year = f" {start.year}" if start.year != last.year else ""
+    return f"{start.day} {MONTHS[start.month - 1][:3]}{year} to {until}"

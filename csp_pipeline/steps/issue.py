@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from csp_pipeline.domain.documents import Document
+    from csp_pipeline.domain.documents import Document, Party
     from csp_pipeline.settings import Settings
 
 
@@ -65,6 +65,7 @@ class Plan:
         issued: documents of the month that were issued before.
         open_months: earlier months with drafts that were not issued, with their number.
         billing_starts_on: fixed by the first issue.
+        seller: who bills, as it will stand on the documents.
         fingerprint: what a person has seen; another one means that the drafts changed meanwhile.
     """
 
@@ -76,6 +77,7 @@ class Plan:
     issued: tuple[IssuedDocument, ...]
     open_months: Mapping[str, int]
     billing_starts_on: date
+    seller: Party
     fingerprint: str
 
     @property
@@ -126,6 +128,7 @@ def plan_issue(con: duckdb.DuckDBPyConnection, settings: Settings, month: str) -
         issued=tuple(document for document in issued.documents if document.billing_month == month),
         open_months={one: earlier.count(one) for one in sorted(set(earlier))},
         billing_starts_on=drawn.billing_starts_on,
+        seller=seller(settings),
         fingerprint=digest(
             [document.content_sha256 for document in ready], [one.reason for one in held], sorted(stopped)
         ),
@@ -164,7 +167,7 @@ def issue_documents(
                 f"{last}; set the clock right."
             )
         numbering = Numbering.after(issued.by_number)
-        made = tuple(issue(draft, numbering, issued_on, seller(settings)) for draft in left)
+        made = tuple(issue(draft, numbering, issued_on, plan.seller) for draft in left)
         records = [{"type": DOCUMENT, **as_record(document)} for document in made]
         if issued.billing_starts_on is None:
             starts_on = plan.billing_starts_on.isoformat()
