@@ -91,7 +91,6 @@ class DraftLine:
     customer_id: str | None
     subscription_id: str | None
     charge_kind: str
-    name: str
     description: str
     service_start: date
     service_end: date
@@ -102,6 +101,7 @@ class DraftLine:
     tax_category: str | None
     is_estimate: bool
     charge: Charge
+    name: str = ""
     corrects_invoice_number: str | None = None
     issued_tax_percent: Decimal | None = None
 

@@ -18,6 +18,7 @@ from csp_pipeline.domain.quantities import ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
+    from decimal import Decimal
 
     from csp_pipeline.domain.charges import Charge
     from csp_pipeline.domain.documents import Document, DraftLine, Party
@@ -100,7 +101,7 @@ def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
     """The first charge of a draft whose key was charged before and is not taken back: the safety bound of issuing.
 
     A key (contract line, kind, period) may be charged again only when what was charged for it, corrections on this
-    draft included, comes to nothing in amount and quantity; corrections change what was charged and are free to.
+    draft included, comes to nothing; corrections change what was charged and are free to.
     """
     drafted: defaultdict[str, list[Charge]] = defaultdict(list)
     for line in lines:
@@ -115,15 +116,14 @@ def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
                 others = [one for one in (*seen, *corrections) if one.kind == charge.kind]
                 same = [one for one in others if one.key == charge.key]
                 within = [one for one in others if charge.start <= one.start and one.end <= charge.end]
-                if not _is_nothing(same) and not _is_nothing(within):
+                if _total(same) and _total(within):
                     return charge
             seen.append(charge)
     return None
 
 
-def _is_nothing(charges: Sequence[Charge]) -> bool:
-    amount = sum((charge.net_amount for charge in charges), ZERO)
-    return not amount and not sum((charge.quantity or ZERO for charge in charges), ZERO)
+def _total(charges: Sequence[Charge]) -> Decimal:
+    return sum((charge.net_amount for charge in charges), ZERO)
 
 
 def _lines_with_key(issued: Issued, charge: Charge) -> list[tuple[IssuedDocument, IssuedLine]]:

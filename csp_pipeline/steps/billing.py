@@ -38,6 +38,7 @@ from csp_pipeline.steps.billing_documents import (
     read_settlements,
     require_whole_ledger,
     write_documents,
+    write_drafted_months,
     write_rows,
 )
 from csp_pipeline.steps.billing_facts import (
@@ -55,7 +56,7 @@ from csp_pipeline.steps.billing_facts import (
 from csp_pipeline.steps.commercial import missing_required_tables
 from csp_pipeline.steps.issued import read_issued, read_payers
 from csp_pipeline.steps.issued_side import Untold, lines_without_terms, open_lines
-from csp_pipeline.steps.run import last_charged_month, months_between
+from csp_pipeline.steps.run import last_drafted_month, months_between
 from csp_pipeline.storage.warehouse import replace_rows
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def draft_invoices(con: duckdb.DuckDBPyConnection, settings: Settings, months: S
         asked |= {month for month in later if month > drawn.last_month}
     notices = [notice for notice in notices if notice.billing_month is None or notice.billing_month in asked]
     _write_notices(con, notices, sorted(asked))
+    write_drafted_months(con, drawn.documents, issued, months)
     invoices, lines = write_documents(con, drawn.documents, issued, settlements, asked)
     return DraftReport(invoices, lines, drawn.billing_starts_on, drawn.missing, tuple(notices))
 
@@ -174,7 +176,7 @@ def draw_up(con: duckdb.DuckDBPyConnection, settings: Settings, issued: Issued, 
     start = billing_starts_on(con, settings)
     for table in ("contract_terms", "quantity_history", "line_subscriptions", "cost_bases", "unproven_costs"):
         _fill(con, table)
-    last = max(filter(None, (*months, last_charged_month(con), issued.last_month)), default=None)
+    last = max(filter(None, (*months, last_drafted_month(con), issued.last_month)), default=None)
     notices: list[BillingNotice] = []
     documents: list[Document] = []
     if start is not None and last is not None:

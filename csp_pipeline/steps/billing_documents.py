@@ -66,6 +66,18 @@ def write_documents(
     return invoices, lines
 
 
+def write_drafted_months(
+    con: duckdb.DuckDBPyConnection, drafts: Sequence[Document], issued: Issued, months: Iterable[str]
+) -> None:
+    """Note which months are drafted, before their documents are written: a killed run is then done again for them.
+
+    A month after the last one may hold corrections; that does not make it drafted.
+    """
+    for month in sorted(set(months)):
+        counts = [sum(one.billing_month == month for one in documents) for documents in (issued.documents, drafts)]
+        write_rows(con, "drafted_months", [(month, *counts)], month)
+
+
 def require_whole_ledger(con: duckdb.DuckDBPyConnection, issued: Issued) -> None:
     """Stop where the warehouse knows an issued document that the ledger does not have.
 

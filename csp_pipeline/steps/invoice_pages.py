@@ -10,8 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.calendar import ONE_DAY
-from csp_pipeline.domain.descriptions import MONTHS, number_text
+from csp_pipeline.domain.descriptions import MONTHS, number_text, period_text
 from csp_pipeline.storage.durable import write_text
 
 if TYPE_CHECKING:
@@ -105,9 +104,7 @@ def month_text(month: str) -> str:
 
 def _until(start: date, end: date) -> str:
     """A half-open service period, short enough for a column: 12 Jul to 11 Aug 2026."""
-    last = end - ONE_DAY
-    until = f"{last.day} {MONTHS[last.month - 1][:3]} {last.year}"
-    if start == last:
-        return until
-    year = f" {start.year}" if start.year != last.year else ""
-    return f"{start.day} {MONTHS[start.month - 1][:3]}{year} to {until}"
+    words = period_text(start, end)
+    for name in MONTHS:
+        words = words.replace(name, name[:3])
+    return words

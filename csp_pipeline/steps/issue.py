@@ -22,7 +22,7 @@ from csp_pipeline.steps.invoice_pages import write_pages
 from csp_pipeline.steps.issued import BILLING_STARTS_ON, DOCUMENT, ISSUE, read_issued, read_payers, seller
 from csp_pipeline.steps.reviewed_drafts import read_reviewed
 from csp_pipeline.steps.run import digest
-from csp_pipeline.storage.ledger import append
+from csp_pipeline.storage.ledger import append, catch_up_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -156,6 +156,7 @@ def issue_documents(
         CspError: the clock stands before the last issue, which would break the order of numbers and dates.
     """
     issued = read_issued(settings.home)
+    catch_up_head(settings.home.ledger)
     left = [change.document for change in plan.documents if change.document.key not in issued.by_key]
     made: tuple[IssuedDocument, ...] = ()
     if left:

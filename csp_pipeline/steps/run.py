@@ -187,7 +187,7 @@ def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
         last_hash(settings.home.ledger),
         months,
     )
-    drafted = connection.execute("SELECT DISTINCT charge_month FROM billing.invoice_lines").fetchall()
+    drafted = connection.execute("SELECT billing_month FROM billing.drafted_months").fetchall()
     return dict.fromkeys([*months, *recorded(connection, DRAFTS), *(found for (found,) in drafted)], shared)
 
 
@@ -303,13 +303,13 @@ def months_covered(connection: duckdb.DuckDBPyConnection, settings: Settings, mo
     issued = read_issued(settings.home)
     starts_on = issued.billing_starts_on or settings.billing_starts_on
     start = min(filter(None, (first_month(connection), month_of(starts_on) if starts_on else None)), default=None)
-    last = max(filter(None, (month, last_charged_month(connection), issued.last_month)), default=None)
+    last = max(filter(None, (month, last_drafted_month(connection), issued.last_month)), default=None)
     return months_between(start, last) if start and last else []
 
 
-def last_charged_month(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The last month drafted or issued; a later document holds only what came to light after its month's was issued."""
-    row = connection.execute("SELECT max(charge_month) FROM billing.invoice_lines").fetchone()
+def last_drafted_month(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The last month drafted; a later document holds only what came to light after its account's was issued."""
+    row = connection.execute("SELECT max(billing_month) FROM billing.drafted_months").fetchone()
     return str(row[0]) if row and row[0] else None
 
 

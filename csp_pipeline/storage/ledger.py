@@ -128,8 +128,19 @@ def append(
     return batch
 
 
+def catch_up_head(folder: Path) -> None:
+    """Name the last batch in the head, which a process killed right after the batch counted did not come to do.
+
+    Raises:
+        LedgerDamagedError: the ledger is damaged; nothing is written then.
+    """
+    batches = read_batches(folder)
+    if batches:
+        note_head(folder, batches[-1])
+
+
 def note_head(folder: Path, batch: Batch) -> None:
-    """Write down which batch is the last, so that its loss is noticed; to be done again after a kill."""
+    """Write down which batch is the last, so that its loss is noticed."""
     text = canonical({"batch": batch.number, "sha256": batch.sha256})
     path = folder / HEAD
     if not path.is_file() or path.read_text("utf-8") != text:

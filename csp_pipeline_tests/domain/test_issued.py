@@ -134,7 +134,7 @@ def test_a_charge_that_is_taken_back_on_the_same_document_can_be_charged_anew() 
 def test_a_charge_taken_back_in_two_parts_can_be_charged_anew() -> None:
     parts = [
         replace(charge("-6.00", "2026-01-01", "2026-01-16"), quantity=D(-1), is_correction=True),
-        replace(charge("-6.00", "2026-01-16", "2026-02-01"), quantity=D(0), is_correction=True),
+        replace(charge("-6.00", "2026-01-16", "2026-02-01"), quantity=D(-1), is_correction=True),
     ]
     anew = draft(*(line(part, "2026-02") for part in parts), line(charge("13.00"), "2026-02"))
     assert charged_twice(anew.lines, issued(draft(line(charge("12.00"))))) is None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csp_pipeline.domain.issued import Issued
 from csp_pipeline.domain.payments import Payment, settle
 from csp_pipeline_tests.domain.issued_case import charge, draft, issued, line
+
+if TYPE_CHECKING:
+    from csp_pipeline.domain.issued import Issued
 
 D = Decimal
 INVOICE = "INV-2026-000001"

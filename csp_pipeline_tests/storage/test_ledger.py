@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, datetime
@@ -65,8 +66,6 @@ def _change_a_byte(folder: Path) -> None:
 
 def _change_the_hash_too(folder: Path) -> None:
     """As somebody would who knows how it is made, but changes one batch only."""
-    import hashlib
-
     path = sorted(folder.glob("*.jsonl"))[1]
     body = path.read_bytes().replace(b"12.30", b"12.31").splitlines(keepends=True)[:-1]
     path.write_bytes(b"".join(body) + b'{"sha256":"%s"}\n' % hashlib.sha256(b"".join(body)).hexdigest().encode())
@@ -78,7 +77,7 @@ def _cut(folder: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    sorted(folder.glob("*.jsonl"))[0].write_bytes(b"")
+    min(folder.glob("*.jsonl")).write_bytes(b"")
 
 
 def _delete_one_in_between(folder: Path) -> None:
