@@ -129,7 +129,7 @@ def test_an_earlier_month_asked_for_leaves_no_later_draft_behind(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings
 ) -> None:
     assert run.months_covered(warehouse, settings, "2026-02") == ["2026-01", "2026-02"]
-    warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2026-04' AS billing_month")
+    warehouse.execute("INSERT INTO billing.drafted_months BY NAME SELECT '2026-04' AS billing_month")
     assert run.months_covered(warehouse, settings, "2026-02")[-1] == "2026-04"
 
 
