@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from csp_pipeline.errors import CspError
+from csp_pipeline.quality.identities import IDENTITIES, violations
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps.issue import plan_issue
 from csp_pipeline.steps.issued import read_issued
 from csp_pipeline.steps.ledger_audit import audit_ledger
+from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline.storage.ledger import LedgerDamagedError
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 from csp_pipeline_tests.steps.issuing_case import LINES, documents, issue_month, ledger_files, numbers, total_billed
@@ -345,3 +347,32 @@ def test_the_page_says_who_what_which_period_why_tax_and_total(tmp_path: Path) -
         case.draft("2026-01")
         issue_month(case, "2026-01")
         assert path.read_text("utf-8") == page
+
+
+def test_revenue_is_recognised_when_terms_change_after_the_issue(tmp_path: Path) -> None:
+    """A correction, a currency that changed, a contract line that is gone: the books still tie out."""
+    with billing_case(tmp_path) as case:
+        seats = "L1,A1,c1,s1,per_unit,10,EUR,,,arrears,1,2026-01-01,,"
+        gone, moved = "L2,A1,,,flat,7,EUR,,,arrears,1,2026-01-01,,own", "L3,A1,,,flat,9,{},,,arrears,1,2026-01-01,,own"
+        case.seats("s1", ("2025-12-01", 0, 3))
+        case.terms("contract_lines", LINES, seats, gone, moved.format("EUR"))
+        case.draft("2026-01", "2026-02")
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", LINES, seats.replace(",10,", ",12,"), moved.format("USD"))
+        case.draft("2026-01", "2026-02")
+        reconcile(case.con, case.settings, ["2026-01", "2026-02"])
+        for identity in IDENTITIES:
+            if identity.name in {"revenue_is_recognised", "difference_parts_sum", "documents_are_their_lines"}:
+                assert violations(case.con, identity) == []
+        billed = case.con.execute(
+            """
+            SELECT CAST(billed_quantity AS DOUBLE), CAST(revenue_amount AS DOUBLE)
+            FROM reconciliation.revenue_vs_cost
+            WHERE contract_line_id = 'L1' AND service_month = '2026-01'
+            """
+        ).fetchall()
+        assert billed == [(3.0, 36.0)]
+        causes = case.con.execute(
+            "SELECT cause FROM reconciliation.differences WHERE contract_line_id = 'L2' ORDER BY 1"
+        ).fetchall()
+        assert causes == [("revenue_without_cost",)]
