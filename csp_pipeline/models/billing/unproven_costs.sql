@@ -10,7 +10,8 @@ WITH costs AS (
     FROM billing.cost_matches AS matched
     INNER JOIN billing.contract_terms AS terms
         ON matched.contract_line_id = terms.contract_line_id AND terms.pricing_model = 'cost_plus'
-    INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id
+    INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id AND NOT line.is_estimate
+    WHERE NOT matched.is_estimate
 ),
 
 unproven AS (
