@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +18,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from csp_pipeline.cli_errors import FAILED, in_a_sentence
+from csp_pipeline.cli_issue import issue
+from csp_pipeline.cli_ledger import ledger
 from csp_pipeline.cli_sandbox import sandbox
-from csp_pipeline.errors import CspError, UsageError
+from csp_pipeline.cli_settings import month_given, read_settings
+from csp_pipeline.errors import CspError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,31 +38,8 @@ app = typer.Typer(
     help="Billing and reconciliation for Microsoft CSP partners: files in, a tied-out warehouse out.",
 )
 app.add_typer(sandbox, name="sandbox")
-
-
-def _settings(**overrides: object) -> Settings:
-    """The settings, with options of the command in place of those of the environment.
-
-    Raises:
-        UsageError: a setting has a value it cannot have; secrets are not repeated.
-    """
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    from csp_pipeline.settings import Settings  # noqa: PLC0415
-
-    try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0])
-        setting = name if name.startswith("CSP_") else f"CSP_{name.upper()}"
-        raise UsageError(f"Setting {setting} cannot be used: {first['msg']}.") from error
-
-
-def _month(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
-        raise UsageError(f"--month must be YYYY-MM, for example 2026-03; found {value!r}.")
-    return value
+app.add_typer(ledger, name="ledger")
+app.command()(issue)
 
 
 @app.command()
@@ -76,7 +55,7 @@ def run(
     """Bring the warehouse up to a month, publish it, and say what was found."""
     from csp_pipeline.cli_rendering import progress, render, terminal, write_report  # noqa: PLC0415
 
-    settings, month = _settings(source=source), _month(month)
+    settings, month = read_settings(source=source), month_given(month)
     status, tell = progress(terminal(stderr=as_json))
     with status:
         tell("Loading the pipeline.")
@@ -184,7 +163,7 @@ def doctor() -> int:
     from csp_pipeline.cli_doctor import examine  # noqa: PLC0415
 
     is_ok = True
-    for finding in examine(_settings()):
+    for finding in examine(read_settings()):
         is_ok = is_ok and finding.is_ok
         typer.echo(f"{'ok     ' if finding.is_ok else 'problem'}  {finding.subject}: {finding.found}")
         if finding.advice:
@@ -209,7 +188,7 @@ def rebuild(
     from csp_pipeline.steps.run import last_month_drafted  # noqa: PLC0415
     from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
-    settings = _settings()
+    settings = read_settings()
     home = settings.home.create()
     status, tell = progress(terminal())
     with status, exclusive(home, on_wait=tell):
@@ -245,7 +224,7 @@ def ui(
     from csp_pipeline.orchestration.instance import WORKSPACE, dagster_home, open_instance  # noqa: PLC0415
     from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
 
-    home = _settings().home.create()
+    home = read_settings().home.create()
     with exclusive(home), open_instance(home):  # a run may be making Dagster's databases at this moment
         environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(home))}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from csp_pipeline.settings import Settings
+    from csp_pipeline.storage.home import Home
 
 _GIGABYTE = 10**9
 _ENOUGH_DISK = 5 * _GIGABYTE
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _inbox(home.inbox)
     yield _terms(home.commercial, is_database=settings.commercial_url is not None)
     yield _lock(home.lock)
+    yield _ledger(home)
     yield _warehouse(home.warehouse)
 
 
@@ -164,6 +166,17 @@ def _lock(path: Path) -> Finding:
             return Finding("lock", "free")
     except Timeout:
         return Finding("lock", "held by another csp-pipeline process", "Wait until it has finished.")
+
+
+def _ledger(home: Home) -> Finding:
+    from csp_pipeline.steps.ledger_audit import audit_ledger  # noqa: PLC0415  (nothing else here needs it)
+    from csp_pipeline.storage.ledger import LedgerDamagedError  # noqa: PLC0415
+
+    try:
+        found = audit_ledger(home)
+    except LedgerDamagedError as error:
+        return Finding("ledger", "damaged", str(error))
+    return Finding("ledger", f"whole, {found.documents} documents issued" if found.batches else "empty, nothing issued")
 
 
 def _warehouse(path: Path) -> Finding:

@@ -62,7 +62,7 @@ def render(summary: Summary, console: Console) -> None:
     console.print(f"\n[bold]Month {summary.month or '(no provider document)'}[/bold]")
     _table(console, "Provider invoices", _INVOICE_COLUMNS, [row for row in summary.invoices if _is_shown(row, summary)])
     _table(console, "Revenue and cost, the month and all months", _TOTAL_COLUMNS, summary.totals, rounded_cell)
-    _table(console, "Draft invoices of the month", _DRAFT_COLUMNS, summary.drafts)
+    _table(console, "Customer invoices of the month", _DRAFT_COLUMNS, summary.drafts)
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
     if summary.disputes:
         _table(console, "Disputed with providers, open cases first", _DISPUTE_COLUMNS, summary.disputes)
@@ -119,6 +119,7 @@ _TOTAL_COLUMNS = {
 _DRAFT_COLUMNS = {
     "cur": "currency",
     "drafts": "drafts",
+    "issued": "issued",
     "net": "net_amount",
     "tax": "tax_amount",
     "gross": "gross_amount",

@@ -93,7 +93,8 @@ _DRAFTS = """
 SELECT
     billing_month,
     currency,
-    count(*) AS drafts,
+    count(*) FILTER (WHERE state = 'draft') AS drafts,
+    count(*) FILTER (WHERE state <> 'draft') AS issued,
     sum(net_amount) AS net_amount,
     sum(tax_amount) AS tax_amount,
     sum(gross_amount) AS gross_amount

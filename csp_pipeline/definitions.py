@@ -47,7 +47,7 @@ def build_definitions(
     wiring = dg.Definitions(
         assets=[asset for group in GROUPS for asset in group.build(writer_pool)],
         asset_checks=[*checks.build_identity_checks(writer_pool), checks.build_expectations_check()],
-        jobs=[jobs.nightly_job, jobs.month_close],
+        jobs=[jobs.nightly_job, jobs.month_close, jobs.issue],
         schedules=[schedules.nightly],
         sensors=[sensors.build_month_close()],
         resources={"settings": settings, "on_progress": print, **(resources or {})},

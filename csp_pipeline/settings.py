@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     login_url: str = "https://login.microsoftonline.com"
     reporting_currency: str | None = Field(default=None, pattern="^[A-Z]{3}$")
     billing_starts_on: date | None = None
+    partner_name: str | None = None
+    partner_address: str | None = None
+    partner_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    partner_tax_id: str | None = None
     provisioning: Literal["on", "off"] = "off"
     commercial_url: SecretStr | None = None
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()

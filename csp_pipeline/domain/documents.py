@@ -1,7 +1,7 @@
 """Draft documents: charges put together by account, month and currency, with tax and a content hash.
 
 What belongs here: order and numbering of lines, totals, tax per category, identity. Numbers, dates of issue and state
-after the draft belong to issuing.
+after the draft belong to `issuing`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from csp_pipeline.domain.calendar import ONE_DAY, last_day_of
 from csp_pipeline.domain.descriptions import number_text
@@ -21,6 +21,10 @@ from csp_pipeline.domain.quantities import ZERO
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from csp_pipeline.domain.charges import Charge
+
+DocumentType = Literal["invoice", "credit_note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,44 @@ TaxRates = Mapping[tuple[str, str], Sequence[TaxRate]]
 
 
 @dataclass(frozen=True, slots=True)
+class Party:
+    """Who bills or who pays, as a document names them."""
+
+    name: str | None = None
+    country_code: str | None = None
+    tax_id: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """An account as its documents need it.
+
+    Attributes:
+        payment_terms_days: days from issue to the due date.
+        is_reverse_charged: the account owes the tax itself (`taxes.is_reverse_charged`): none is charged.
+    """
+
+    party: Party = Party()
+    payment_terms_days: int = 0
+    is_reverse_charged: bool = False
+
+
+NOBODY = Payer()
+"""An account of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A line before it has a place on a document; `service_end` is the first day no longer charged."""
+    """A line before it has a place on a document; `service_end` is the first day no longer charged.
+
+    Attributes:
+        billing_month: of the document; later than the charge's own month where that one's document is issued already.
+        name: what the customer calls it; the description tells the rest.
+        charge: what is charged, as delta billing knows it.
+        corrects_invoice_number: the issued document that charged what this line changes.
+        issued_tax_percent: the tax on that document, which a correction takes back; None otherwise.
+    """
 
     account_id: str
     billing_month: str
@@ -60,6 +100,10 @@ class DraftLine:
     tax_rate_id: str | None
     tax_category: str | None
     is_estimate: bool
+    charge: Charge
+    name: str = ""
+    corrects_invoice_number: str | None = None
+    issued_tax_percent: Decimal | None = None
 
     @property
     def document_key(self) -> tuple[str, str, str]:
@@ -80,6 +124,16 @@ class DraftLine:
 
 
 @dataclass(frozen=True, slots=True)
+class TaxTotal:
+    """The tax of a category at a percentage: round(net x percent)."""
+
+    tax_category: str | None
+    percent: Decimal
+    net_amount: Decimal
+    tax_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A draft invoice with its lines in order and the tax percentage of each (None when no rate is known)."""
 
@@ -87,17 +141,52 @@ class Document:
     account_id: str
     billing_month: str
     currency: str
-    net_amount: Decimal
-    tax_amount: Decimal
-    is_estimate: bool
+    payer: Payer
+    taxes: tuple[TaxTotal, ...]
     content_sha256: str
     lines: tuple[DraftLine, ...]
     tax_percents: tuple[Decimal | None, ...]
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """One document per account, month and currency."""
+        return (self.account_id, self.billing_month, self.currency)
+
+    @property
+    def net_amount(self) -> Decimal:
+        """The sum of the lines."""
+        return sum((line.net_amount for line in self.lines), ZERO)
+
+    @property
+    def tax_amount(self) -> Decimal:
+        """The tax of all categories."""
+        return sum((tax.tax_amount for tax in self.taxes), ZERO)
+
+    @property
     def gross_amount(self) -> Decimal:
         """Net and tax."""
         return self.net_amount + self.tax_amount
+
+    @property
+    def is_estimate(self) -> bool:
+        """Some of it rests on open-month cost, so it cannot be issued."""
+        return any(line.is_estimate for line in self.lines)
+
+    @property
+    def document_type(self) -> DocumentType:
+        """A negative result is a credit note."""
+        return "credit_note" if self.gross_amount < 0 else "invoice"
+
+    @property
+    def corrects_invoice_number(self) -> str | None:
+        """The document that a credit note corrects: of several, that of which it takes back most."""
+        if self.document_type != "credit_note":
+            return None
+        taken: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for line in self.lines:
+            if line.corrects_invoice_number is not None:
+                taken[line.corrects_invoice_number] -= line.net_amount
+        return max(taken, key=lambda number: (taken[number], number), default=None)
 
 
 def tax_percent(rates: TaxRates, tax_rate_id: str | None, category: str | None, on: date) -> Decimal | None:
@@ -115,12 +204,16 @@ def tax_percent(rates: TaxRates, tax_rate_id: str | None, category: str | None, 
     return None
 
 
-def draft_documents(lines: Iterable[DraftLine], rates: TaxRates) -> list[Document]:
+def draft_documents(
+    lines: Iterable[DraftLine], rates: TaxRates, payers: Mapping[str, Payer] | None = None
+) -> list[Document]:
     """Put lines together into documents.
 
     Args:
         lines: in any order.
-        rates: tax rates by (tax_rate_id, category); the one valid on the last day of the billing month applies.
+        rates: tax rates by (tax_rate_id, category); the one valid on the last day of the billing month applies, but a
+            correction has the tax of the document it corrects.
+        payers: the accounts by id.
 
     Returns:
         One document per account, month and currency, in that order; the same lines give the same bytes.
@@ -128,39 +221,49 @@ def draft_documents(lines: Iterable[DraftLine], rates: TaxRates) -> list[Documen
     groups: defaultdict[tuple[str, str, str], list[DraftLine]] = defaultdict(list)
     for line in lines:
         groups[line.document_key].append(line)
-    return [_document(key, sorted(groups[key], key=_place), rates) for key in sorted(groups)]
+    known = payers or {}
+    return [_document(key, sorted(groups[key], key=_place), rates, known.get(key[0], NOBODY)) for key in sorted(groups)]
 
 
 def _place(line: DraftLine) -> tuple[str, str, str, date, str, date]:
     return line.place
 
 
-def _document(key: tuple[str, str, str], lines: Sequence[DraftLine], rates: TaxRates) -> Document:
+def _document(key: tuple[str, str, str], lines: Sequence[DraftLine], rates: TaxRates, payer: Payer) -> Document:
     account_id, month, currency = key
-    percents = tuple(tax_percent(rates, line.tax_rate_id, line.tax_category, last_day_of(month)) for line in lines)
-    net_by_tax: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
-    for line, percent in zip(lines, percents, strict=True):
-        net_by_tax[line.tax_category or "", percent or ZERO] += line.net_amount
-    decimals = lines[0].decimals
-    tax = sum(
-        (
-            round_half_away(EXACT.multiply(net, percent), Decimal(100), decimals)
-            for (_, percent), net in net_by_tax.items()
-        ),
-        ZERO,
-    )
-    net = sum((line.net_amount for line in lines), ZERO)
+    percents = tuple(_line_tax(line, rates, last_day_of(month), payer) for line in lines)
+    taxes = _taxes(lines, percents)
     return Document(
         invoice_id=hashlib.sha256("\x1f".join(key).encode()).hexdigest()[:32],
         account_id=account_id,
         billing_month=month,
         currency=currency,
-        net_amount=net,
-        tax_amount=tax,
-        is_estimate=any(line.is_estimate for line in lines),
-        content_sha256=_content_hash(key, lines, percents, net, tax),
+        payer=payer,
+        taxes=taxes,
+        content_sha256=_content_hash(key, lines, percents, taxes, payer),
         lines=tuple(lines),
         tax_percents=percents,
+    )
+
+
+def _line_tax(line: DraftLine, rates: TaxRates, on: date, payer: Payer) -> Decimal | None:
+    if line.issued_tax_percent is not None:
+        return line.issued_tax_percent
+    return ZERO if payer.is_reverse_charged else tax_percent(rates, line.tax_rate_id, line.tax_category, on)
+
+
+def _taxes(lines: Sequence[DraftLine], percents: Sequence[Decimal | None]) -> tuple[TaxTotal, ...]:
+    nets: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
+    for line, percent in zip(lines, percents, strict=True):
+        nets[line.tax_category or "", percent or ZERO] += line.net_amount
+    return tuple(
+        TaxTotal(
+            category or None,
+            percent,
+            nets[category, percent],
+            round_half_away(EXACT.multiply(nets[category, percent], percent), Decimal(100), lines[0].decimals),
+        )
+        for category, percent in sorted(nets)
     )
 
 
@@ -168,13 +271,13 @@ def _content_hash(
     key: tuple[str, str, str],
     lines: Sequence[DraftLine],
     percents: Sequence[Decimal | None],
-    net: Decimal,
-    tax: Decimal,
+    taxes: Sequence[TaxTotal],
+    payer: Payer,
 ) -> str:
     content = [
         *key,
-        number_text(net),
-        number_text(tax),
+        [payer.party.name, payer.party.country_code, payer.party.tax_id, payer.is_reverse_charged],
+        [[tax.tax_category, *map(number_text, (tax.percent, tax.net_amount, tax.tax_amount))] for tax in taxes],
         [
             [
                 line.contract_line_id,
@@ -190,6 +293,7 @@ def _content_hash(
                 line.tax_category,
                 _optional_text(percent),
                 line.is_estimate,
+                line.corrects_invoice_number,
             ]
             for line, percent in zip(lines, percents, strict=True)
         ],

@@ -43,7 +43,7 @@ def finish(row: Row, books: Books) -> list[Finished]:
         difference=None,
     )
     contract = books.contracts.get(row.key.contract_line_id or "")
-    if contract is None:
+    if contract is None or (contract.account_id, contract.currency) != (row.key.account_id, row.key.currency):
         finish_unmatched(first, books)
     elif contract.is_own:
         first.expected, first.difference, first.is_own = first.revenue, Decimal(0), True

@@ -213,7 +213,8 @@ def collect_rows(
 
     Args:
         pieces: billed provider cost with its contract line, if one takes it.
-        charges: (account, contract line, currency, charge) of our lines.
+        charges: (account, contract line, currency, charge) of our lines; one issued on terms that are no longer there,
+            or to another account or currency than they say now, gets a row of its own.
         contracts: contract lines by id.
         account_currencies: the currency of each account.
         rates: exchange rates.
@@ -230,10 +231,13 @@ def collect_rows(
             row = rows.setdefault(key, Row(key))
             row.pieces.append((piece, amount))
             _convert(row, piece, amount, month, rates)
-    for _, contract_line_id, _, line in charges:
-        contract = contracts[contract_line_id]
+    for account_id, contract_line_id, currency, line in charges:
+        contract = contracts.get(contract_line_id)
         for month, amount in by_month(from_units(line.units), line.start, line.end).items():
-            key = _contract_key(month, contract)
+            if contract is not None and (contract.account_id, contract.currency) == (account_id, currency):
+                key = _contract_key(month, contract)
+            else:
+                key = RowKey(month, account_id, contract_line_id, None, None, None, None, currency)
             rows.setdefault(key, Row(key)).revenues.append((line, amount))
     return rows
 

@@ -1,6 +1,7 @@
-"""Cost that no contract line takes: all of it is a difference, with its causes.
+"""Cost that no contract line takes, and charges whose terms are gone: all of it is a difference, with its causes.
 
-What belongs here: one-off credits, days before billing begins, tenants without account, and what nobody bills.
+What belongs here: one-off credits, days before billing begins, tenants without account, what nobody bills, and what was
+issued on terms that are no longer there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ def finish_unmatched(done: Finished, books: Books) -> None:
     month = row.key.service_month
     cost = done.cost or Decimal(0)
     done.expected, done.difference = Decimal(0), -from_units(fraction_units(Fraction(cost)))
+    if row.revenues:
+        _finish_without_terms(done)
+        return
     counted = counted_lines(piece for piece, _ in row.pieces)
     done.provider_quantity = quantity_on(counted, last_day_of(month))
     done.provider_price = provider_price(counted, last_day_of(month))
@@ -54,6 +58,14 @@ def finish_unmatched(done: Finished, books: Books) -> None:
         for part in parts:
             part.quantity = done.quantity_difference if part.cause == bearer else Decimal(0)
     done.parts = [part for part in parts if part.units or part.quantity]
+
+
+def _finish_without_terms(done: Finished) -> None:
+    """What was issued on terms that are no longer there: charged, and nothing says that it should be."""
+    done.difference = done.revenue
+    evidence = [("billing.invoice_lines", line.key) for line, _ in done.row.revenues]
+    part = Part("revenue_without_cost", whole_units(done.revenue), None, evidence)
+    done.parts = [part] if part.units else []
 
 
 def _credit(row: Row) -> tuple[Fraction, list[str]]:

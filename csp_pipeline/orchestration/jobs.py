@@ -99,6 +99,42 @@ def work_through_month(context: dg.OpExecutionContext) -> None:
     context.log.info("Month %s: published %s.", outcome.month, outcome.published)
 
 
+@dg.op(
+    required_resource_keys={"settings", "on_progress"},
+    config_schema={
+        "month": dg.Field(str, description="YYYY-MM."),
+        "confirm": dg.Field(
+            bool, default_value=False, description="True issues; False only shows what would be issued and why."
+        ),
+    },
+)
+def issue_invoices(context: dg.OpExecutionContext) -> None:
+    """Show what issuing a month does, and do it when that is confirmed: the same as `csp-pipeline issue`."""
+    from csp_pipeline.orchestration.issuing import issue_month  # noqa: PLC0415  (imports the definitions, as above)
+    from csp_pipeline.steps.issue_report import report_of  # noqa: PLC0415
+
+    month, confirm = context.op_config["month"], context.op_config["confirm"]
+    done = issue_month(
+        context.resources.settings, month, decide=lambda _plan: bool(confirm), on_progress=context.log.info
+    )
+    report = report_of(done.plan, done.documents)
+    for reason in report["needs_a_person"]:
+        context.log.warning(reason)
+    context.add_output_metadata(
+        {
+            "documents_issued": len(done.documents),
+            "would_issue": 0 if done.documents else len(done.plan.documents),
+            "report": dg.MetadataValue.json(report),
+        }
+    )
+
+
+@dg.job(description="Issue a month's drafts: numbers, ledger, pages. Without `confirm` it shows what would be issued.")
+def issue() -> None:
+    """Issuing is a separate, explicit act, here as on the command line."""
+    issue_invoices()
+
+
 @dg.job(description="Every night: snapshots, what is not billed yet, new files, drafts, reconciliation, publication.")
 def nightly_job() -> None:
     """The whole pipeline for the latest month."""

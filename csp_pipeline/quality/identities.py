@@ -58,6 +58,8 @@ IDENTITIES = (
     Identity("open_costs_are_the_estimates", "cost.open_costs"),
     Identity("versions_are_the_lines", "cost.invoice_versions"),
     Identity("credit_is_accrued", "cost.credit_accruals"),
+    Identity("documents_are_their_lines", "billing.invoices"),
+    Identity("numbers_are_gapless", "billing.invoices"),
     Identity("cost_is_recognised", "reconciliation.revenue_vs_cost"),
     Identity("revenue_is_recognised", "reconciliation.revenue_vs_cost"),
     Identity("difference_parts_sum", "reconciliation.differences"),

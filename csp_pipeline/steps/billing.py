@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -27,14 +27,20 @@ from csp_pipeline.domain.charges import (
     CostBase,
     Window,
     cost_plus_charges,
-    deltas,
     expected_charges,
     service_cycle,
 )
-from csp_pipeline.domain.descriptions import describe
 from csp_pipeline.domain.documents import Document, DraftLine, draft_documents
 from csp_pipeline.domain.quantities import ZERO, QuantityHistory
 from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.steps.billing_documents import (
+    as_columns,
+    read_settlements,
+    require_whole_ledger,
+    write_documents,
+    write_drafted_months,
+    write_rows,
+)
 from csp_pipeline.steps.billing_facts import (
     BaseAmount,
     ContractTerms,
@@ -48,6 +54,9 @@ from csp_pipeline.steps.billing_facts import (
     read_terms,
 )
 from csp_pipeline.steps.commercial import missing_required_tables
+from csp_pipeline.steps.issued import read_issued, read_payers
+from csp_pipeline.steps.issued_side import Untold, lines_without_terms, open_lines
+from csp_pipeline.steps.run import last_drafted_month, months_between
 from csp_pipeline.storage.warehouse import replace_rows
 
 if TYPE_CHECKING:
@@ -55,18 +64,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from csp_pipeline.domain.issued import Issued
     from csp_pipeline.settings import Settings
-
-_ARROW_TYPES = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "BOOLEAN": pa.bool_(),
-    "DATE": pa.date32(),
-    "DECIMAL(38,10)": pa.decimal128(38, 10),
-    "DECIMAL(38,18)": pa.decimal128(38, 18),
-    "DECIMAL(18,4)": pa.decimal128(18, 4),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class BillingNotice:
     """Why a contract line was not charged, or has nothing to charge."""
 
     account_id: str
-    contract_line_id: str
+    contract_line_id: str | None
     billing_month: str | None
     severity: str
     message: str
@@ -112,38 +111,84 @@ def build_cost_matches(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def draft_invoices(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> DraftReport:
-    """Draft the invoices of some months from the facts; the drafts of other months stay as they are.
+    """Write the documents of some months: those issued as they are, and drafts of what is left to bill.
+
+    Everything since billing began is derived anew and what was issued is subtracted, whatever months are asked for.
+    What came to light after a document was issued goes to the account's next open month; after the last month drafted
+    that is one with nothing else in it, written along with the last.
 
     Args:
         con: a connection from `writing`; reads reference, partner_center, cost and billing.cost_matches.
-        settings: where billing begins.
-        months: the months (YYYY-MM); those before billing begins get no drafts.
+        settings: where billing begins, and where the ledger is.
+        months: the months (YYYY-MM) written; those before billing begins get no drafts.
 
     Returns:
-        What was drafted. The same facts give the same rows, to the byte of each document's content_sha256.
+        What was written. The same facts and ledger give the same rows, to the byte of each content_sha256.
+
+    Raises:
+        LedgerDamagedError: the ledger is damaged.
+    """
+    issued = read_issued(settings.home)
+    require_whole_ledger(con, issued)
+    drawn = draw_up(con, settings, issued, months)
+    settlements, payments_told = read_settlements(con, issued)
+    notices = [
+        *drawn.notices,
+        *(BillingNotice(account_id, None, None, "notice", sentence) for account_id, sentence in payments_told),
+    ]
+    asked = set(months)
+    later = {document.billing_month for document in drawn.documents} | set(_written(con))
+    if drawn.last_month is not None and drawn.last_month in asked:
+        asked |= {month for month in later if month > drawn.last_month}
+    notices = [notice for notice in notices if notice.billing_month is None or notice.billing_month in asked]
+    _write_notices(con, notices, sorted(asked))
+    write_drafted_months(con, drawn.documents, issued, months)
+    invoices, lines = write_documents(con, drawn.documents, issued, settlements, asked)
+    return DraftReport(invoices, lines, drawn.billing_starts_on, drawn.missing, tuple(notices))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Drafts of everything that is left to bill, not written yet.
+
+    Attributes:
+        documents: by account, month and currency.
+        last_month: the last month whose charges are in them; None without any.
+    """
+
+    documents: tuple[Document, ...]
+    billing_starts_on: date | None
+    last_month: str | None
+    missing: tuple[str, ...]
+    notices: tuple[BillingNotice, ...]
+
+
+def draw_up(con: duckdb.DuckDBPyConnection, settings: Settings, issued: Issued, months: Sequence[str] = ()) -> Drawn:
+    """Draft all that should have been billed to date and was not issued.
+
+    Args:
+        con: a connection from `writing`.
+        settings: as for `draft_invoices`.
+        issued: what was issued.
+        months: further months to be drafted beside those drafted or issued before.
     """
     missing = tuple(missing_required_tables(con))
     start = billing_starts_on(con, settings)
-    for table in ("contract_terms", "quantity_history", "line_subscriptions", "cost_bases"):
+    for table in ("contract_terms", "quantity_history", "line_subscriptions", "cost_bases", "unproven_costs"):
         _fill(con, table)
+    last = max(filter(None, (*months, last_drafted_month(con), issued.last_month)), default=None)
     notices: list[BillingNotice] = []
     documents: list[Document] = []
-    if start is not None and months:
-        _fill_cycles(con, start, max([*months, *_drafted(con)]))
-        if not missing:
-            documents = _draft(con, start, sorted(months), notices)
+    if start is not None and last is not None:
+        _fill_cycles(con, start, last)
+        if not missing and last >= month_of(start):
+            documents = _draft(con, settings, Window(month_of(start), last, start), issued, notices)
     notices += _untaxed(documents)
-    _write_notices(con, notices, months)
-    invoices, lines = {}, {}
-    for month in sorted(set(months)):
-        drafted = [document for document in documents if document.billing_month == month]
-        invoices[month] = _write(con, "invoices", map(_invoice_row, drafted), month)
-        lines[month] = _write(con, "invoice_lines", _line_rows(drafted), month)
-    return DraftReport(invoices, lines, start, missing, tuple(notices))
+    return Drawn(tuple(documents), start, last, missing, tuple(notices))
 
 
-def _drafted(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The months with drafts."""
+def _written(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The months with documents."""
     return [month for (month,) in con.execute("SELECT DISTINCT billing_month FROM billing.invoices").fetchall()]
 
 
@@ -179,7 +224,7 @@ def _write_notices(con: duckdb.DuckDBPyConnection, notices: Sequence[BillingNoti
         {"months": list(months)},
     ).fetchall()
     made = [(n.account_id, n.contract_line_id, n.billing_month, n.severity, n.message) for n in notices]
-    _write(con, "notices", [*kept, *made])
+    write_rows(con, "notices", [*kept, *made])
 
 
 def _fill(con: duckdb.DuckDBPyConnection, name: str) -> int:
@@ -213,7 +258,7 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
         "invoice_month": pa.string(),
         "counts_as_issued": pa.bool_(),
     }
-    con.register("calendar_cycles", _arrow(columns, rows))
+    con.register("calendar_cycles", as_columns(columns, rows))
     _fill(con, "cycles")
     con.unregister("calendar_cycles")
 
@@ -246,22 +291,39 @@ class _Facts:
 
 
 def _draft(
-    con: duckdb.DuckDBPyConnection, start: date, months: list[str], notices: list[BillingNotice]
+    con: duckdb.DuckDBPyConnection, settings: Settings, window: Window, issued: Issued, notices: list[BillingNotice]
 ) -> list[Document]:
-    facts = _Facts(
-        Window(months[0], months[-1], start),
-        tuple(months),
-        read_quantities(con),
-        read_cost_bases(con, months),
-        read_exchange_rates(con),
-    )
-    lines = [
-        _draft_line(terms, charge)
-        for terms in read_terms(con)
-        for charge in deltas(_charges(terms, facts, notices), issued=())
-        if charge.invoice_month in facts.months
-    ]
-    return draft_documents(lines, read_tax_rates(con))
+    months = months_between(window.first, window.last)
+    facts = _Facts(window, tuple(months), read_quantities(con), read_cost_bases(con, months), read_exchange_rates(con))
+    lines: list[DraftLine] = []
+    stopped: set[str] = set()
+    known: set[str] = set()
+    for terms in read_terms(con):
+        line_id = terms.line.contract_line_id
+        known.add(line_id)
+        told = len(notices)
+        expected = [charge for charge in _charges(terms, facts, notices) if charge.invoice_month in facts.months]
+        try:
+            lines += open_lines(terms, expected, issued, _untold(notices[told:]))
+        except ValueError as error:
+            stopped.add(terms.account_id)
+            message = f"Account {terms.account_id} is not billed: {error} Correct its terms; other accounts go on."
+            notices.append(BillingNotice(terms.account_id, line_id, None, "refused", message))
+    for account_id, line_id in lines_without_terms(issued, known):
+        message = (
+            f"Contract line {line_id} was billed and is not in the terms any more, or was refused: what was issued for "
+            "it stays as it is. To end a contract line set its ends_on; to take it back set its price to 0."
+        )
+        notices.append(BillingNotice(account_id, line_id, None, "notice", message))
+    payers, faults = read_payers(con, settings)
+    notices += [BillingNotice(account_id, None, None, "notice", told) for account_id, told in sorted(faults.items())]
+    return draft_documents((line for line in lines if line.account_id not in stopped), read_tax_rates(con), payers)
+
+
+def _untold(notices: Sequence[BillingNotice]) -> Untold:
+    """What the facts do not tell of a contract line, by the notices of it."""
+    months = {notice.billing_month for notice in notices if notice.billing_month is not None}
+    return Untold(is_all=any(notice.billing_month is None for notice in notices), months=months)
 
 
 def _charges(terms: ContractTerms, facts: _Facts, notices: list[BillingNotice]) -> tuple[Charge, ...]:
@@ -304,91 +366,3 @@ def _cost_plus_charges(terms: ContractTerms, facts: _Facts, notices: list[Billin
             converted.append(cost)
         else:
             yield from cost_plus_charges(line, month, converted, facts.window)
-
-
-def _draft_line(terms: ContractTerms, charge: Charge) -> DraftLine:
-    return DraftLine(
-        account_id=terms.account_id,
-        billing_month=charge.invoice_month,
-        currency=terms.currency,
-        decimals=terms.line.decimals,
-        contract_line_id=charge.contract_line_id,
-        customer_id=terms.customer_id,
-        subscription_id=terms.subscription_id,
-        charge_kind=charge.charge_kind,
-        description=describe(charge, terms.name, terms.unit_name),
-        service_start=charge.start,
-        service_end=charge.end,
-        quantity=charge.quantity,
-        unit_price=charge.unit_price,
-        net_amount=charge.net_amount,
-        tax_rate_id=terms.tax_rate_id,
-        tax_category=terms.tax_category,
-        is_estimate=charge.is_estimate,
-    )
-
-
-def _invoice_row(document: Document) -> tuple[Any, ...]:
-    gross = document.gross_amount
-    return (
-        document.invoice_id,
-        None,
-        document.account_id,
-        document.billing_month,
-        None,
-        None,
-        document.billing_month,
-        None,
-        document.currency,
-        document.net_amount,
-        document.tax_amount,
-        gross,
-        0,
-        gross,
-        document.is_estimate,
-        "draft",
-        "credit_note" if gross < 0 else "invoice",
-        document.content_sha256,
-    )
-
-
-def _line_rows(documents: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
-    for document in documents:
-        for number, (line, percent) in enumerate(zip(document.lines, document.tax_percents, strict=True), 1):
-            yield (
-                document.invoice_id,
-                number,
-                line.account_id,
-                line.contract_line_id,
-                line.customer_id,
-                line.subscription_id,
-                line.charge_kind,
-                line.description,
-                line.service_start,
-                line.service_end - ONE_DAY,
-                line.quantity,
-                line.unit_price,
-                line.net_amount,
-                line.tax_category,
-                percent,
-                line.currency,
-                line.is_estimate,
-                line.billing_month,
-            )
-
-
-def _write(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[tuple[Any, ...]], month: str | None = None) -> int:
-    table = load_catalogue()[f"billing.{name}"]
-    columns = {column.name: _ARROW_TYPES[column.type] for column in table.columns}
-    con.register("drafted_rows", _arrow(columns, list(rows)))
-    where = {table.month_column: month} if month is not None else None
-    written = replace_rows(con, table, "SELECT * FROM drafted_rows", where=where)
-    con.unregister("drafted_rows")
-    return written
-
-
-def _arrow(columns: dict[str, pa.DataType], rows: list[tuple[Any, ...]]) -> pa.Table:
-    values = zip(*rows, strict=True) if rows else [()] * len(columns)
-    return pa.table(
-        {name: pa.array(cells, type_) for (name, type_), cells in zip(columns.items(), values, strict=True)}
-    )

@@ -18,6 +18,7 @@ from csp_pipeline.domain.commitments import Commitments
 from csp_pipeline.domain.documents import TaxRate, TaxRates
 from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
 from csp_pipeline.domain.tiers import PriceTiers, Tier, TierMode
+from csp_pipeline.steps.issued import read_issued
 from csp_pipeline.steps.run import first_month
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ class ContractTerms:
 
 
 def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
-    """The day billing begins: the setting, else the first day of the first month worked with that has an invoice.
+    """The day billing begins: fixed by the first issue; before it the setting, else the first month with an invoice.
 
     Returns:
-        The day, or None when there is neither.
+        The day, or None when nothing says so. Of the months with a provider invoice only those worked with count.
     """
+    fixed = read_issued(settings.home).billing_starts_on
+    if fixed is not None:
+        return fixed
     if settings.billing_starts_on is not None:
         return settings.billing_starts_on
     month = first_month(con)

@@ -118,7 +118,7 @@ def _record_publication(connection: duckdb.DuckDBPyConnection, now: datetime) ->
             SELECT
                 $run_id AS run_id,
                 CAST($published_at AS TIMESTAMP) AS published_at,
-                (SELECT max(billing_month) FROM billing.invoices) AS billing_month,
+                (SELECT max(billing_month) FROM billing.drafted_months) AS billing_month,
                 $version AS version,
                 $fingerprint AS fingerprint
         )

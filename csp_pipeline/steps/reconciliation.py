@@ -76,7 +76,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequen
 
 
 def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> ReconciliationReport:
-    known = con.execute("SELECT min(billing_month), max(billing_month) FROM billing.invoices").fetchone() or (
+    known = con.execute("SELECT min(billing_month), max(billing_month) FROM billing.drafted_months").fetchone() or (
         None,
         None,
     )

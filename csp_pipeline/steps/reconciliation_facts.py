@@ -53,11 +53,12 @@ def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
-    """Our invoice lines as (account, contract line, currency, charge)."""
+    """Our invoice lines as (account, contract line, currency, charge); a correction counts as the kind it corrects."""
     rows = con.execute(
         """
         SELECT
-            account_id, contract_line_id, currency, invoice_id || ':' || line_number, charge_kind,
+            account_id, contract_line_id, currency, invoice_id || ':' || line_number,
+            coalesce(corrected_kind, charge_kind),
             service_start_on, service_end_on, quantity, net_amount
         FROM billing.invoice_lines
         ORDER BY ALL

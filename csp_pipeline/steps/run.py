@@ -19,6 +19,8 @@ import duckdb
 from csp_pipeline import __version__
 from csp_pipeline.domain.calendar import month_of, shift_month
 from csp_pipeline.models.catalogue import load_catalogue
+from csp_pipeline.steps.issued import read_issued
+from csp_pipeline.storage.ledger import last_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -181,9 +183,11 @@ def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
         recorded(connection, MATCHES),
         tables_content(connection, "partner_center"),
         str(settings.billing_starts_on),
+        settings.partner_country,
+        last_hash(settings.home.ledger),
         months,
     )
-    drafted = connection.execute("SELECT DISTINCT billing_month FROM billing.invoices").fetchall()
+    drafted = connection.execute("SELECT billing_month FROM billing.drafted_months").fetchall()
     return dict.fromkeys([*months, *recorded(connection, DRAFTS), *(found for (found,) in drafted)], shared)
 
 
@@ -292,14 +296,21 @@ def last_month_drafted(home: Home) -> str | None:
 def months_covered(connection: duckdb.DuckDBPyConnection, settings: Settings, month: str | None) -> list[str]:
     """The months drafted and reconciled: from the first with a document or with billing, to `month`.
 
-    They reach to the last month drafted before if that is later, so that a run for an earlier month never leaves
-    drafts behind that rest on older facts. Months before billing starts get no drafts, but their cost is reconciled.
+    They reach to the last month drafted or issued before if that is later, so that a run for an earlier month never
+    leaves drafts behind that rest on older facts. Months before billing starts get no drafts, but their cost is
+    reconciled.
     """
-    row = connection.execute("SELECT max(billing_month) FROM billing.invoices").fetchone()
-    starts_on = settings.billing_starts_on
+    issued = read_issued(settings.home)
+    starts_on = issued.billing_starts_on or settings.billing_starts_on
     start = min(filter(None, (first_month(connection), month_of(starts_on) if starts_on else None)), default=None)
-    last = max(filter(None, (month, row[0] if row else None)), default=None)
+    last = max(filter(None, (month, last_drafted_month(connection), issued.last_month)), default=None)
     return months_between(start, last) if start and last else []
+
+
+def last_drafted_month(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The last month drafted; a later document holds only what came to light after its account's was issued."""
+    row = connection.execute("SELECT max(billing_month) FROM billing.drafted_months").fetchone()
+    return str(row[0]) if row and row[0] else None
 
 
 def months_between(first: str, last: str) -> list[str]:

@@ -136,12 +136,16 @@ BY_INPUT: tuple[tuple[str, Callable[[Vector], Verdict]], ...] = (("model", check
 
 def _taxed(amounts: Iterable[Decimal], percent: Decimal) -> tuple[Decimal, Decimal]:
     """Net and tax of the document that these amounts make."""
+    charges = [
+        Charge(f"line-{number}", "recurring", START, END, None, None, amount, month_of(START))
+        for number, amount in enumerate(amounts)
+    ]
     lines = [
         DraftLine(
-            "account", month_of(START), "EUR", CENTS, f"line-{number}", None, None, "recurring", "", START, END,
-            None, None, amount, "rate", None, is_estimate=False,
+            "account", month_of(START), "EUR", CENTS, charge.contract_line_id, None, None, "recurring", "", START, END,
+            None, None, charge.net_amount, "rate", None, is_estimate=False, charge=charge,
         )
-        for number, amount in enumerate(amounts)
+        for charge in charges
     ]  # fmt: skip
     if not lines:
         return ZERO, ZERO

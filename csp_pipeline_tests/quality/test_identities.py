@@ -81,7 +81,16 @@ TIED = {
         "'2026-03' AS billing_month, 'EUR' AS currency, 'a' AS customer_id, 1.5 AS earned_amount, "
         "0 AS received_amount, 1.5 AS open_amount",
     ],
-    "billing.invoice_lines": ["'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 30.01 AS net_amount"],
+    "billing.invoice_lines": [
+        "'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 20 AS net_amount",
+        "'i2' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 10.01 AS net_amount",
+    ],
+    "billing.invoices": [
+        "'i1' AS invoice_id, 'INV-2026-000001' AS invoice_number, 'part_paid' AS state, 20 AS net_amount, "
+        "3.8 AS tax_amount, 23.8 AS gross_amount, 3 AS paid_amount, 20.8 AS balance_amount",
+        "'i2' AS invoice_id, 'draft' AS state, 10.01 AS net_amount, 0 AS tax_amount, 10.01 AS gross_amount, "
+        "0 AS paid_amount, 10.01 AS balance_amount",
+    ],
     "reconciliation.revenue_vs_cost": [
         MARCH + "20.01 AS revenue_amount, 12.3 AS cost_original_amount, 1.5 AS difference_amount, "
         "2 AS quantity_difference",
@@ -162,6 +171,15 @@ BREAKS = {
         "UPDATE cost.credit_accruals SET received_amount = 1",
         "credit_is_accrued: EUR: expected 1.50 earned, 0.50 open, found 1.50 accrued, 1.50 open",
     ),
+    "documents_are_their_lines": (
+        "UPDATE billing.invoices SET balance_amount = 23.8 WHERE invoice_id = 'i1'",
+        "documents_are_their_lines: INV-2026-000001: expected 20.00 on its lines, 23.80 with tax, 20.80 open, "
+        "found 20.00 net, 23.80 gross, 23.80 balance",
+    ),
+    "numbers_are_gapless": (
+        "UPDATE billing.invoices SET invoice_number = 'INV-2026-000002' WHERE invoice_id = 'i1'",
+        "numbers_are_gapless: series INV-2026: expected 1 numbers from 1, found 1 from 2 to 2",
+    ),
     "cost_is_recognised": (
         "UPDATE reconciliation.revenue_vs_cost SET cost_original_amount = 12.2999999999 WHERE cost_currency = 'EUR'",
         "cost_is_recognised: EUR: expected 12.30 billed by the provider, found 12.2999999999 recognised",
@@ -239,3 +257,22 @@ def test_all_broken_identities_are_one_sentence(books: duckdb.DuckDBPyConnection
     )
     assert "further identities are broken" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("breaking", "sentence"),
+    [
+        (
+            "UPDATE billing.invoices SET invoice_number = NULL WHERE invoice_id = 'i1'",
+            "i1: expected a number, found none",
+        ),
+        (
+            "UPDATE billing.invoices SET invoice_number = 'INV-2026-000002' WHERE invoice_id = 'i2'",
+            "i2: expected no number, found INV-2026-000002",
+        ),
+    ],
+)
+def test_issued_documents_alone_have_numbers(books: duckdb.DuckDBPyConnection, breaking: str, sentence: str) -> None:
+    (identity,) = (one for one in IDENTITIES if one.name == "numbers_are_gapless")
+    books.execute(breaking)
+    assert violations(books, identity) == [f"numbers_are_gapless: {sentence}"]

@@ -95,7 +95,7 @@ def test_a_partition_with_rows_is_done_again_though_nothing_was_recorded(
         "INSERT INTO cost.invoice_lines BY NAME SELECT 'l' AS line_id, '2025-11' AS billing_month, 'USD' AS currency"
     )
     assert "2025-11|USD" in run.cost_fingerprints(warehouse)
-    warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2025-12' AS billing_month")
+    warehouse.execute("INSERT INTO billing.drafted_months BY NAME SELECT '2025-12' AS billing_month")
     assert "2025-12" in run.draft_fingerprints(warehouse, settings, "2026-03")
 
 
@@ -129,7 +129,7 @@ def test_an_earlier_month_asked_for_leaves_no_later_draft_behind(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings
 ) -> None:
     assert run.months_covered(warehouse, settings, "2026-02") == ["2026-01", "2026-02"]
-    warehouse.execute("INSERT INTO billing.invoices BY NAME SELECT 'i' AS invoice_id, '2026-04' AS billing_month")
+    warehouse.execute("INSERT INTO billing.drafted_months BY NAME SELECT '2026-04' AS billing_month")
     assert run.months_covered(warehouse, settings, "2026-02")[-1] == "2026-04"
 
 

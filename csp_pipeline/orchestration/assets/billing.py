@@ -24,7 +24,9 @@ DRAFTED_FROM = (
     "billing.cycles",
     "billing.line_subscriptions",
     "billing.quantity_history",
+    "reference.accounts",
     "reference.exchange_rates",
+    "reference.payments",
     "reference.tax_rates",
 )
 

@@ -21,6 +21,7 @@ RECONCILED_FROM = (
     "billing.contract_terms",
     "billing.cost_matches",
     "billing.cycles",
+    "billing.drafted_months",
     "billing.invoice_lines",
     "billing.invoices",
     "cost.invoice_lines",

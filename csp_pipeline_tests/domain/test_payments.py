@@ -1,0 +1,88 @@
+"""Payments: what is paid and open, and the sentences for what fits no document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from csp_pipeline.domain.payments import Payment, settle
+from csp_pipeline_tests.domain.issued_case import charge, draft, issued, line
+
+if TYPE_CHECKING:
+    from csp_pipeline.domain.issued import Issued
+
+D = Decimal
+INVOICE = "INV-2026-000001"
+
+
+def ledger(credit: str | None = None) -> Issued:
+    """An invoice of 119.00 EUR, and a credit note for it with this net."""
+    documents = [draft(line(charge("100.00")))]
+    if credit is not None:
+        back = replace(charge(f"-{credit}"), is_correction=True)
+        documents.append(draft(line(back, "2026-02", corrects_invoice_number=INVOICE)))
+    return issued(*documents)
+
+
+def paid(amount: str, number: str = INVOICE, account: str = "A1", currency: str = "EUR", name: str = "P1") -> Payment:
+    return Payment(name, account, number, D(amount), currency)
+
+
+@pytest.mark.parametrize(
+    ("payments", "credit", "expected"),
+    [
+        ([], None, ("0", "119.00", "issued")),
+        ([paid("19.00")], None, ("19.00", "100.00", "part_paid")),
+        ([paid("19.00"), paid("100.00", name="P2")], None, ("119.00", "0.00", "paid")),
+        ([paid("119.00", "inv-2026-000001 ")], None, ("119.00", "0.00", "paid")),
+        ([], "100.00", ("0", "119.00", "credited")),
+        ([], "40.00", ("0", "119.00", "issued")),
+        ([paid("71.40")], "40.00", ("71.40", "47.60", "credited")),
+        ([paid("119.00")], "40.00", ("119.00", "0.00", "paid")),
+        ([paid("119.00"), paid("-119.00", name="P2")], None, ("0.00", "119.00", "issued")),
+    ],
+)
+def test_the_state_follows_from_payments_and_credit_notes(
+    payments: list[Payment], credit: str | None, expected: tuple[str, str, str]
+) -> None:
+    settlements, told = settle(ledger(credit), payments)
+    found = settlements[INVOICE]
+    assert (str(found.paid_amount), str(found.balance_amount), found.state) == expected
+    assert told == []
+
+
+def test_money_paid_back_settles_a_credit_note() -> None:
+    settlements, told = settle(ledger("100.00"), [paid("-119.00", "CN-2026-000001")])
+    assert (settlements["CN-2026-000001"].balance_amount, settlements["CN-2026-000001"].state) == (D(0), "paid")
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("payment", "sentence"),
+    [
+        (paid("1.00", "INV-2026-000009"), "Payment P1 is not taken: no document INV-2026-000009 was issued"),
+        (paid("1.00", account="A2"), "INV-2026-000001 is of account A1, the payment of A2"),
+        (paid("1.00", currency="USD"), "it is in USD, INV-2026-000001 in EUR"),
+        (paid("120.00"), "was paid 120 EUR, 1 more than its 119"),
+    ],
+)
+def test_what_does_not_fit_is_told(payment: Payment, sentence: str) -> None:
+    settlements, told = settle(ledger(), [payment])
+    ((_, found),) = told
+    assert sentence in found
+    assert settlements[INVOICE].paid_amount == (D("120.00") if "more than" in sentence else D(0))
+
+
+@given(st.lists(st.decimals(0, 50, places=2), max_size=5), st.randoms())
+def test_paid_and_open_are_the_gross_whatever_the_order(found: list[Decimal], random: object) -> None:
+    payments = [Payment(f"P{number}", "A1", INVOICE, amount, "EUR") for number, amount in enumerate(found)]
+    shuffled = list(payments)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    settlement = settle(ledger(), payments)[0][INVOICE]
+    assert settlement == settle(ledger(), shuffled)[0][INVOICE]
+    assert settlement.paid_amount + settlement.balance_amount == D("119.00")
