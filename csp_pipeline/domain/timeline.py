@@ -97,7 +97,7 @@ def in_force(issued: Iterable[Charge], *, may_overlap: bool) -> InForce:
     for correction in issued:
         if not correction.is_correction:
             continue
-        if correction.reverses and not correction.quantity:
+        if correction.reverses and correction.quantity is None:
             credited[correction.reverses] -= correction.net_amount
         else:
             _take_back(correction, charges, days)
