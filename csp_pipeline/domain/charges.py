@@ -26,7 +26,7 @@ from csp_pipeline.domain.calendar import (
 from csp_pipeline.domain.charge import Charge, ChargeKind
 from csp_pipeline.domain.contract_lines import ONE, ContractLine, CostBase, PricingModel, Window
 from csp_pipeline.domain.deltas import DoubleBillingError, deltas
-from csp_pipeline.domain.proration import EXACT, cycle_amount, recurring_part, round_half_away
+from csp_pipeline.domain.proration import EXACT, part_amount, recurring_part, round_half_away
 from csp_pipeline.domain.quantities import ZERO, QuantityHistory
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle,
 def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> Charge:
     cycle = due.cycle
     quantity = history.at_start_of(cycle.start)
-    amount = _amount(line, line.full_price(quantity), due.part, cycle.start)
+    numerator, denominator = due.part.as_integer_ratio()
+    amount = _amount(line, line.full_price(quantity), numerator, denominator, cycle.start)
     return Charge(
         line.contract_line_id, "recurring", cycle.start, cycle.end, quantity, line.price_on_line, amount, due.month
     )
@@ -134,15 +135,14 @@ def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> 
 def _changes(line: ContractLine, history: QuantityHistory, cycle: Cycle, before: date) -> Iterator[Charge]:
     """Changes of a cycle before a day: the price of what changed, for the days that are left."""
     for day, was, now in history.net_changes(cycle.start, min(cycle.end, before)):
-        part = Fraction((cycle.end - day).days, cycle.full_days)
-        amount = _amount(line, line.price_change(was, now), part, day)
+        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, day)
         yield Charge(
             line.contract_line_id, "change", day, cycle.end, now - was, line.price_on_line, amount, month_of(day)
         )
 
 
-def _amount(line: ContractLine, full_price: Decimal, part: Fraction, start: date) -> Decimal:
-    return cycle_amount(full_price, ONE, part, line.discount_on(start), line.decimals)
+def _amount(line: ContractLine, full_price: Decimal, days: int, full_days: int, start: date) -> Decimal:
+    return part_amount(full_price, days, full_days, line.discount_on(start), line.decimals)
 
 
 def _commitment_lines(line: ContractLine, charges: Iterable[Charge], due: _DueCycle) -> Iterator[Charge]:
@@ -176,7 +176,7 @@ def _one_time(line: ContractLine, history: QuantityHistory, window: Window) -> I
     if day < window.billing_starts_on or not window.has(month):
         return
     quantity = history.at_end_of(day)
-    amount = _amount(line, line.full_price(quantity), _WHOLE, day)
+    amount = _amount(line, line.full_price(quantity), 1, 1, day)
     charge = Charge(line.contract_line_id, "one_time", day, day + ONE_DAY, quantity, line.price_on_line, amount, month)
     yield charge
     cycle = Cycle(day, day + ONE_DAY, day, day + ONE_DAY)

@@ -14,6 +14,7 @@ from csp_pipeline.domain.calendar import ONE_DAY, month_of
 from csp_pipeline.domain.issued import IssuedDocument, IssuedLine
 from csp_pipeline.domain.posting import posting_month
 from csp_pipeline.domain.quantities import ZERO
+from csp_pipeline.domain.timeline import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +102,7 @@ def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
     """The first charge of a draft whose key was charged before and is not taken back: the safety bound of issuing.
 
     A key (contract line, kind, period) may be charged again only when what was charged for it, corrections on this
-    draft included, comes to nothing; corrections change what was charged and are free to.
+    draft included, comes to nothing or covers none of its days any more; corrections are free to change it.
     """
     drafted: defaultdict[str, list[Charge]] = defaultdict(list)
     for line in lines:
@@ -115,8 +116,9 @@ def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
             if any(one.key == charge.key and not one.is_correction for one in seen):
                 others = [one for one in (*seen, *corrections) if one.kind == charge.kind]
                 same = [one for one in others if one.key == charge.key]
-                within = [one for one in others if charge.start <= one.start and one.end <= charge.end]
-                if _total(same) and _total(within):
+                left = in_force(others, may_overlap=True).parts
+                is_left = charge.quantity is None or any(part.charge.key == charge.key for part in left)
+                if _total(same) and is_left:
                     return charge
             seen.append(charge)
     return None

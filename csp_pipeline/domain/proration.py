@@ -54,12 +54,27 @@ def cycle_amount(
         discount_percent: 10 for ten percent.
         decimals: of the currency's minor unit.
     """
-    amount = EXACT.multiply(EXACT.multiply(price, quantity), Decimal(part.numerator))
-    if not discount_percent:
-        return round_half_away(amount, Decimal(part.denominator), decimals)
-    return round_half_away(
-        EXACT.multiply(amount, _PERCENT - discount_percent), Decimal(part.denominator * 100), decimals
-    )
+    return part_amount(EXACT.multiply(price, quantity), part.numerator, part.denominator, discount_percent, decimals)
+
+
+def part_amount(full_price: Decimal, days: int, full_days: int, discount_percent: Decimal, decimals: int) -> Decimal:
+    """The same for the price of the whole quantity and for days of a cycle.
+
+    Args:
+        full_price: of everything for a full cycle.
+        days: charged.
+        full_days: of the uncut cycle.
+        discount_percent: 10 for ten percent.
+        decimals: of the currency's minor unit.
+    """
+    if days != full_days:
+        full_price = EXACT.multiply(full_price, Decimal(days))
+    if discount_percent:
+        full_price = EXACT.multiply(full_price, _PERCENT - discount_percent)
+        full_days = full_days * 100 if days != full_days else 100
+    elif days == full_days:
+        full_days = 1
+    return round_half_away(full_price, Decimal(full_days), decimals)
 
 
 def recurring_part(cycle: Cycle, *, prorated: bool) -> Fraction:

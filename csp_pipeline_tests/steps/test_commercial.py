@@ -69,9 +69,9 @@ def test_lines_that_cannot_be_charged_are_refused_one_by_one(tmp_path: Path) -> 
     with billing_case(tmp_path) as case:
         case.terms(
             "contract_lines",
-            "contract_line_id,account_id,pricing_model,unit_price,currency,anchor_day,starts_on,minimum_amount,cost_source",
+            "contract_line_id,account_id,pricing_model,unit_price,currency,anchor_day,starts_on,bundle_id,cost_source",
             "L1,A1,graduated,,EUR,,2026-01-01,,",
-            "L2,A1,per_unit,1,EUR,,2026-01-01,-50,",
+            "L2,A1,per_unit,1,EUR,,2026-01-01,B9,",
             "L3,A1,cost_plus,,EUR,15,2026-01-01,,",
             "L4,A1,cost_plus,,EUR,,2026-01-01,,own",
             "L5,A1,flat,1,EUR,,2026-01-01,,own",
@@ -79,7 +79,7 @@ def test_lines_that_cannot_be_charged_are_refused_one_by_one(tmp_path: Path) -> 
         report = case.load()
         assert sorted((n.source_row, n.column_name) for n in report.refused) == [
             (2, "pricing_model"),
-            (3, "minimum_amount"),
+            (3, "bundle_id"),
             (4, "anchor_day"),
             (5, "cost_source"),
         ]
