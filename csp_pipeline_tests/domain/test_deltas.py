@@ -128,6 +128,14 @@ def test_the_same_service_billed_twice_is_refused_with_its_name() -> None:
         deltas([], [named, back, back])
 
 
+def test_a_fee_without_any_unit_is_taken_back_like_every_charge() -> None:
+    """A charge of quantity 0 (a tier's flat amount) has a reversal of quantity 0, which is no credit by hand."""
+    fee = charge(*SEPTEMBER, 0, "0", "5.00", charge_id="fee")
+    back = deltas([], [fee])
+    assert shown(back) == [("refund", 1, 1, "0", "-5.00")]
+    assert shown(deltas([charge(*SEPTEMBER, 3, "2", "6.00")], [fee, *back])) == [("recurring", 1, 1, "3", "6.00")]
+
+
 TIERS = PriceTiers("graduated", (Tier(D(0), D("7.13"), D("3.10")), Tier(D(4), D("5.01")), Tier(D(9), D("4.99"), D(1))))
 facts = st.fixed_dictionaries(
     {
