@@ -116,12 +116,18 @@ def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
             if any(one.key == charge.key and not one.is_correction for one in seen):
                 others = [one for one in (*seen, *corrections) if one.kind == charge.kind]
                 same = [one for one in others if one.key == charge.key]
-                left = in_force(others, may_overlap=True).parts
-                is_left = charge.quantity is None or any(part.charge.key == charge.key for part in left)
-                if _total(same) and is_left:
+                within = [one for one in others if charge.start <= one.start and one.end <= charge.end]
+                if _total(same) and _total(within) and _is_covered(charge, others):
                     return charge
             seen.append(charge)
     return None
+
+
+def _is_covered(charge: Charge, others: Sequence[Charge]) -> bool:
+    """Whether days of a charge's key are still charged; changes of a quantity share days, so theirs are looked at."""
+    if charge.kind != "change":
+        return True
+    return any(part.charge.key == charge.key for part in in_force(others, may_overlap=True).parts)
 
 
 def _total(charges: Sequence[Charge]) -> Decimal:
