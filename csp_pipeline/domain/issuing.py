@@ -6,7 +6,7 @@ What belongs here: the rules. Numbers are counted in `issued`; the order of the 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -149,9 +149,10 @@ def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party)
         seller: who bills.
     """
     payer = draft.payer
+    number = numbering.next(draft.document_type, issued_on.year)
     return IssuedDocument(
         invoice_id=draft.invoice_id,
-        invoice_number=numbering.next(draft.document_type, issued_on.year),
+        invoice_number=number,
         document_type=draft.document_type,
         account_id=draft.account_id,
         billing_month=draft.billing_month,
@@ -179,8 +180,8 @@ def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party)
                 line.tax_category,
                 percent,
                 line.corrects_invoice_number,
-                line.charge,
+                replace(line.charge, charge_id=f"{number}:{place}"),
             )
-            for line, percent in zip(draft.lines, draft.tax_percents, strict=True)
+            for place, (line, percent) in enumerate(zip(draft.lines, draft.tax_percents, strict=True), 1)
         ),
     ).with_hash()

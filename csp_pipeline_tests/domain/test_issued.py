@@ -162,6 +162,11 @@ def test_only_consumption_priced_on_an_unproven_invoice_waits() -> None:
     assert "provider invoice G1 is unproven" in held.reason
 
 
+def test_an_issued_charge_is_known_by_its_document_and_place_so_that_a_correction_can_name_it() -> None:
+    (document,) = issued(draft(line(charge("1.00")), line(charge("2.00", "2026-02-01", "2026-03-01")))).documents
+    assert [one.charge.charge_id for one in document.lines] == ["INV-2026-000001:1", "INV-2026-000001:2"]
+
+
 def test_the_due_date_is_the_day_of_issue_and_the_payment_terms() -> None:
     (document,) = issued(draft(line(charge("1.00")), payer=Payer(payment_terms_days=30))).documents
     assert (document.issued_on, document.due_on) == (date(2026, 2, 8), date(2026, 3, 10))
