@@ -11,7 +11,7 @@ import pytest
 import csp_pipeline
 
 PACKAGE = Path(csp_pipeline.__file__).parent
-FOUNDATION = {"errors", "settings", "models", "storage", "sources", "formats", "quality", "domain"}
+FOUNDATION = {"errors", "garbage", "settings", "models", "storage", "sources", "formats", "quality", "domain"}
 ALLOWED = {
     "domain": {"domain", "errors"},
     "formats": {"domain", "formats", "errors"},

@@ -32,6 +32,7 @@ from csp_pipeline.domain.charges import (
 )
 from csp_pipeline.domain.documents import Document, DraftLine, draft_documents
 from csp_pipeline.domain.quantities import ZERO, QuantityHistory
+from csp_pipeline.garbage import collected_later
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_documents import (
     as_columns,
@@ -110,6 +111,7 @@ def build_cost_matches(con: duckdb.DuckDBPyConnection) -> int:
     return _fill(con, "cost_matches")
 
 
+@collected_later()
 def draft_invoices(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> DraftReport:
     """Write the documents of some months: those issued as they are, and drafts of what is left to bill.
 

@@ -6,7 +6,6 @@ What a value means belongs to `formats`; which file is current to `file_catalogu
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import shutil
@@ -32,6 +31,7 @@ from csp_pipeline.formats.opening import open_rows
 from csp_pipeline.formats.recognition import UnrecognisedFileError
 from csp_pipeline.formats.schema import check, import_models
 from csp_pipeline.formats.unpacking import in_words, open_text
+from csp_pipeline.garbage import collected_later
 from csp_pipeline.storage import quarantine
 from csp_pipeline.storage.durable import durable, write_text
 from csp_pipeline.storage.landing import file_path, land_layout, read_layout
@@ -120,20 +120,10 @@ class Workers:
 
 @contextmanager
 def workers() -> Iterator[Workers]:
-    """The workers of one scan; what checks need is imported meanwhile.
-
-    Batches hold no cycles, and looking for them after each import and each sample is a twentieth of the whole time: it
-    waits until the files are staged.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
-            pool.submit(import_models)
-            yield Workers(pool, Buffers())
-    finally:
-        if was_enabled:
-            gc.enable()
+    """The workers of one scan; what checks need is imported meanwhile."""
+    with collected_later(), ThreadPoolExecutor(WORKERS, thread_name_prefix="staging") as pool:
+        pool.submit(import_models)
+        yield Workers(pool, Buffers())
 
 
 def stage(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline_tests.benchmarks.bounds import (
     AGAIN,
     DEFINITIONS,
+    DRAFTING,
     GZIP,
     MONTH,
     PANDAS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 NEEDS_A_PERSON = 3
+ACCOUNTS = 10_000
 LOAD_DEFINITIONS = (
     "from csp_pipeline.definitions import build_definitions; from csp_pipeline.settings import Settings; "
     "build_definitions(Settings()).get_repository_def()"
@@ -74,6 +76,9 @@ class Bench:
         out = self._empty("pandas")
         found[PANDAS] = self._module("pandas", "pandas_month", str(self._month / "inbox"), str(out))
         found[DEFINITIONS] = self._python("definitions", "-c", LOAD_DEFINITIONS)
+        accounts = self._empty("accounts")
+        self._module("accounts", "drafted_month", "write", str(accounts), str(ACCOUNTS))
+        found[DRAFTING] = self._module("drafting", "drafted_month", "draft", str(accounts))
         self._compare(home / "published" / "csp.duckdb", out / "totals.json")
         return {GZIP: min(self._yardsticks, key=lambda one: one.seconds), **found}
 

@@ -41,7 +41,7 @@ COST = f"""
         'l' || subscription_id, 'microsoft', 'G061000002', '{MONTH}', false, customer_id, subscription_id, 'licence',
         DATE '2026-09-01', DATE '2026-09-30', 12.34 + line, 'EUR'
     FROM ({SUBSCRIPTIONS}) WHERE line = 9
-"""  # noqa: S608  (fixed text)
+"""
 
 
 def write(folder: Path, accounts: int) -> None:
