@@ -37,7 +37,7 @@ def test_every_customer_comes_once_although_a_page_is_sent_twice(center: Partner
     pages = list(center.customers())
     ids = [item["id"] for page in pages for item in page.items]
     assert len(pages) > 1
-    assert len(ids) == len(set(ids)) == 12
+    assert len(ids) == len(set(ids)) == 14
 
 
 def test_adding_a_seat_resets_nothing_else(center: PartnerCenter) -> None:
