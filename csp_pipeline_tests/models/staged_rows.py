@@ -6,7 +6,10 @@ row or seat line.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -15,13 +18,13 @@ from csp_pipeline.formats import distributor
 from csp_pipeline.formats.columns import text
 from csp_pipeline.formats.recognition import FORMATS
 from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue, published_macros
-from csp_pipeline.steps.cost import build_cost_partition, build_invoices
+from csp_pipeline.steps.cost import COST_TABLES, build_invoices, fill
 from csp_pipeline.storage.staged_views import SNAPSHOTS, SQL_TYPES
 from csp_pipeline.storage.version_views import LINE_COLUMNS, USAGE_COLUMNS
 from csp_pipeline.storage.warehouse import configure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from csp_pipeline.formats.columns import WireFormat
     from csp_pipeline.storage.home import Home
@@ -233,17 +236,29 @@ def line_version(row: Row, version_number: int = 1, kind: str = "reconciliation"
 
 @dataclass
 class StagedPartner:
-    """A warehouse in memory whose staged views hold the given rows."""
+    """A warehouse in memory whose staged views hold the given rows.
 
-    con: duckdb.DuckDBPyConnection
+    A table is filled when something reads it: a query of `rows` fills what it rests on, whoever takes the connection
+    finds every table filled.
+    """
+
+    _con: duckdb.DuckDBPyConnection
     home: Home
     quarantined: dict[str, int] = field(default_factory=dict)
+    _unfilled: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The connection, with every table of the partitions built so far."""
+        self._fill(set(COST_TABLES))
+        return self._con
 
     def stage(self, **rows: Sequence[Row]) -> StagedPartner:
         """Replace every staged view by the given rows, and the catalogue of files by what follows from them.
 
         An open month is not billed unless its rows are given as the latest alone; a document has one version.
         """
+        self._fill(set(COST_TABLES))
         given = {
             "latest_open_daily_usage": rows.get("open_daily_usage", ()),
             "latest_open_reconciliation": rows.get("open_reconciliation", ()),
@@ -258,13 +273,13 @@ class StagedPartner:
         ):
             if wire_format.kind not in COLUMNS:
                 self._view_of(wire_format, rows.get(wire_format.kind, ()))
-        self.con.execute("DELETE FROM meta.file_invoices")
+        self._con.execute("DELETE FROM meta.file_invoices")
         for kind, amount, currency in (
             ("reconciliation", "subtotal", "currency"),
             ("daily_usage", "billing_pre_tax_total", "billing_currency"),
         ):
             total = "sum(total)" if kind == "reconciliation" else "NULL"
-            self.con.execute(
+            self._con.execute(
                 f"""INSERT INTO meta.file_invoices BY NAME
                 SELECT '{kind}' AS kind, invoice_number, file_sha256, mode({currency}) AS currency,
                     mode(strftime(charge_start_date, '%Y-%m')) AS lines_month,
@@ -275,7 +290,7 @@ class StagedPartner:
         self._catalogue_open_months()
         self._catalogue_versions()
         for invoice_number, count in self.quarantined.items():
-            self.con.execute(
+            self._con.execute(
                 "UPDATE meta.file_invoices SET rows_quarantined = ? WHERE invoice_number = ? AND kind = 'daily_usage'",
                 [count, invoice_number],
             )
@@ -283,12 +298,12 @@ class StagedPartner:
 
     def _catalogue_open_months(self) -> None:
         """Say that the open files were made on the 25th of their month."""
-        self.con.execute("DELETE FROM meta.open_month_files")
+        self._con.execute("DELETE FROM meta.open_month_files")
         for kind, amount, currency in (
             ("open_reconciliation", "subtotal", "currency"),
             ("open_daily_usage", "billing_pre_tax_total", "billing_currency"),
         ):
-            self.con.execute(
+            self._con.execute(
                 f"""INSERT INTO meta.open_month_files BY NAME
                 SELECT '{kind}' AS kind, billing_month, {currency} AS currency, file_sha256, count(*) AS rows_staged,
                     sum({amount}) AS amount_staged, CAST(billing_month || '-25' AS TIMESTAMP) AS effective_at,
@@ -298,8 +313,8 @@ class StagedPartner:
 
     def _catalogue_versions(self) -> None:
         """Say that version n of a document was made and found on the nth of October, and the next one superseded it."""
-        self.con.execute("DELETE FROM meta.document_versions")
-        self.con.execute(
+        self._con.execute("DELETE FROM meta.document_versions")
+        self._con.execute(
             """INSERT INTO meta.document_versions BY NAME
             WITH held AS (
                 SELECT DISTINCT kind, invoice_number, version_number FROM staged_line_versions
@@ -319,13 +334,22 @@ class StagedPartner:
 
     def build(self, month: str = "2026-09", currency: str = "EUR") -> StagedPartner:
         """Fill cost.invoices and every cost table of one partition."""
-        build_invoices(self.con, self.home)
-        build_cost_partition(self.con, self.home, month, currency)
+        build_invoices(self._con, self.home)
+        self._unfilled[month, currency] = set(COST_TABLES)
         return self
+
+    def _fill(self, wanted: set[str]) -> None:
+        """Fill some tables of every partition built, in the order in which a run fills them."""
+        for (month, currency), unfilled in self._unfilled.items():
+            for key in COST_TABLES:
+                if key in wanted and key in unfilled:
+                    fill(self._con, key, month, currency)
+                    unfilled.remove(key)
 
     def rows(self, sql: str) -> list[Row]:
         """The rows of a query as dictionaries."""
-        cursor = self.con.execute(sql)
+        self._fill(rests_on(sql))
+        cursor = self._con.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -349,25 +373,53 @@ class StagedPartner:
         empty = (
             "SELECT " + ", ".join(f"CAST(NULL AS {type_}) AS {name}" for name, type_ in types.items()) + " WHERE FALSE"
         )
-        self.con.execute(
+        self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE rows_{wire_format.kind} AS {' UNION ALL '.join(selects) or empty}"
         )
-        self.con.execute(
+        self._con.execute(
             f"CREATE OR REPLACE TEMP VIEW staged_{wire_format.kind} AS SELECT * FROM rows_{wire_format.kind}"
         )
 
     def _view(self, kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         declared = ", ".join(f"{name} {_type_of(name)}" for name in columns)
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE rows_{kind} ({declared})")
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE rows_{kind} ({declared})")
         numbered = [
             {"source_row": number, **row} if "source_row" in columns else row for number, row in enumerate(rows, 1)
         ]
         if numbered:
             marks = ", ".join(f"CAST(? AS {_type_of(name)})" for name in columns)
-            self.con.executemany(
+            self._con.executemany(
                 f"INSERT INTO rows_{kind} VALUES ({marks})", [[row.get(name) for name in columns] for row in numbered]
             )
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW staged_{kind} AS SELECT * FROM rows_{kind}")
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW staged_{kind} AS SELECT * FROM rows_{kind}")
+
+
+@cache
+def rests_on(sql: str) -> set[str]:
+    """The cost tables that a query reads, and those that they are made from."""
+    if "known_on(" in sql:
+        return set(COST_TABLES)
+    found: set[str] = set()
+    waiting = _named(sql)
+    while waiting:
+        key = waiting.pop()
+        found.add(key)
+        waiting |= _named("".join(_texts_of(key))) - found
+    return found
+
+
+def _named(sql: str) -> set[str]:
+    return {key for key in COST_TABLES if re.search(rf"\b{re.escape(key)}\b", sql)}
+
+
+def _texts_of(key: str) -> Iterator[str]:
+    """The SELECT of a table and those that Python runs on the way to it."""
+    yield load_catalogue()[key].select() or ""
+    folder = resources.files("csp_pipeline.models") / "cost"
+    further = {"cost.resource_allocations": "carry_down_", "cost.partner_earned_credit": "access_lost"}
+    for file in folder.iterdir():
+        if key in further and file.name.startswith(further[key]):
+            yield file.read_text("utf-8")
 
 
 def open_partner(home: Home) -> StagedPartner:
