@@ -29,6 +29,7 @@ ui: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m csp_pipeline_tests.benchmarks
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:benchmark -m long
 
 lint: $(READY)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint -q csp_pipeline

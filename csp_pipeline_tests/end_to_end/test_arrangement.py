@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from csp_pipeline_tests.conftest import Once
 
+pytestmark = pytest.mark.long
+
 few = settings(max_examples=2, deadline=None, derandomize=True)
 one_more = settings(few, max_examples=1)
 

@@ -162,7 +162,7 @@ def test_other_lines_and_estimates_are_no_benefit(partner: StagedPartner) -> Non
     assert parts(partner) == []
 
 
-@runs(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@runs(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     cents=st.integers(-(10**9), 10**9),
     quantities=st.lists(st.decimals("0", "1000", places=6), min_size=1, max_size=5),

@@ -101,7 +101,7 @@ def test_digits_beyond_the_tenth_stay_with_the_first_part(partner: StagedPartner
     assert _parts(partner) == {"e1": Decimal("-0.500000000000000001"), "e2": Decimal("-0.5")}
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(nets=NETS, cents=st.integers(-(10**13), 10**13))
 def test_parts_are_those_of_the_reference_and_sum_to_the_subtotal(
     partner: StagedPartner, nets: list[Decimal], cents: int
@@ -133,7 +133,7 @@ BILLED = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(used=st.lists(USED, min_size=1, max_size=7), billed=st.lists(BILLED, min_size=1, max_size=5))
 def test_every_line_is_carried_down_whole_whatever_was_used(
     partner: StagedPartner, used: list[dict[str, object]], billed: list[dict[str, object]]

@@ -88,7 +88,7 @@ def test_a_billed_month_is_not_forecast(partner: StagedPartner) -> None:
     assert replace_rows(partner.con, table, table.select() or "") == 0
 
 
-@runs(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@runs(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(daily=st.decimals("0.01", "1000", places=6), seen=st.integers(1, 31), past=st.integers(1, 11))
 def test_steady_usage_is_forecast_exactly_whatever_the_day(
     partner: StagedPartner, daily: Decimal, seen: int, past: int

@@ -105,7 +105,7 @@ def months(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     return rows, lines
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(months())
 def test_the_customers_of_a_document_sum_to_its_proof(month: tuple[list[Row], list[Row]]) -> None:
     partner = open_partner(Home(Path("unused")))

@@ -103,7 +103,7 @@ def plain() -> Contents:
     return found
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=1, deadline=None)
 @example(seed=1)
 @given(seed=st.integers(0, 2**16))
 def test_permuting_splitting_and_repeating_files_changes_nothing(seed: int, plain: Contents) -> None:
@@ -122,7 +122,7 @@ def test_permuting_splitting_and_repeating_files_changes_nothing(seed: int, plai
         assert cost_of(case) == plain
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=1, deadline=None)
 @example(restated={"recon", "usage", "licence", "charge"})
 @given(restated=st.sets(st.sampled_from(sorted(FIRST)), min_size=1))
 def test_a_restated_document_and_the_right_one_at_first_end_the_same(restated: set[str], plain: Contents) -> None:

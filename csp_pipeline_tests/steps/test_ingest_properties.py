@@ -53,7 +53,7 @@ def outcome(files: dict[str, str]) -> tuple[object, int, int]:
             return connection.execute(STAGED, [paths]).fetchall(), rows, aside
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(ROWS, st.data())
 def test_order_and_splitting_change_nothing_and_no_row_is_lost(rows: list[dict[str, str]], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(rows))
@@ -68,7 +68,7 @@ def test_order_and_splitting_change_nothing_and_no_row_is_lost(rows: list[dict[s
         assert outcome(parts) == whole
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(ROWS)
 def test_csv_and_json_lines_give_the_same_rows(rows: list[dict[str, str]]) -> None:
     lines = usage_lines(*rows)

@@ -142,7 +142,7 @@ def test_an_estimate_without_exchange_rate_is_refused_in_words(tmp_path: Path) -
         ]
 
 
-@runs(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@runs(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nets=NETS, order=st.randoms(use_true_random=False))
 def test_what_is_drafted_is_what_the_open_month_costs_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, nets: list[Decimal], order: Random
