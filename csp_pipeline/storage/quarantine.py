@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from csp_pipeline.formats.columns import WireFormat
 
 HEADER = ("source_file", "source_row", "invoice_number", "column_name", "value", "reason")
-_VALUE_SHOWN = 500
+LINE_BYTES = 65_536
+"""No line of a list is longer: no text on it has more than `_SHOWN` characters, and no file name is that long."""
+_SHOWN = 500
 
 
 def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected: Mapping[str, str]) -> None:
@@ -126,5 +128,6 @@ def write(path: Path, source_file: str, rejects: Sequence[Reject]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for reject in sorted(rejects, key=lambda one: (one.row, one.column or "")):
-            value = None if reject.value is None else reject.value[:_VALUE_SHOWN].replace("\0", "")
-            writer.writerow((source_file, reject.row, reject.invoice, reject.column, value, reject.reason))
+            told = (reject.invoice, reject.column, reject.value, reject.reason)
+            cut = (None if text is None else text[:_SHOWN].replace("\0", "") for text in told)
+            writer.writerow((source_file, reject.row, *cut))
