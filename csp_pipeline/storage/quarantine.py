@@ -35,17 +35,18 @@ def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected
     Args:
         wire_format: names the columns that carry invoice and currency.
         batch: gets a reject for each such row.
-        expected: the currency of an invoice, for the invoices that were found in more than one.
+        expected: the currency of an invoice by its number in capitals, for those that were found in more than one.
     """
     if not expected or wire_format.invoice is None or wire_format.currency is None:
         return
     wanted = pa.array(list(expected), pa.string())
-    concerned = pc.indices_nonzero(pc.is_in(plain(batch.table[wire_format.invoice]), value_set=wanted)).to_pylist()
+    keys = pc.utf8_upper(plain(batch.table[wire_format.invoice]))
+    concerned = pc.indices_nonzero(pc.is_in(keys, value_set=wanted)).to_pylist()
     portal = wire_format.column[wire_format.currency].portal
     some = batch.table.select([wire_format.invoice, wire_format.currency, ROW]).take(pa.array(concerned, pa.int64()))
     for invoice, currency, row in zip(*(column.to_pylist() for column in some.columns), strict=True):
-        if currency is not None and currency != expected[invoice]:
-            reason = f"invoice {invoice} is in {expected[invoice]}, this row in {currency}; an invoice has one currency"
+        if currency is not None and currency != expected[invoice.upper()]:
+            reason = f"invoice {invoice} is in {expected[invoice.upper()]}, this row in {currency}; an invoice has one currency"
             batch.rejects.append(Reject(row, portal, currency, reason, invoice))
 
 
