@@ -44,7 +44,7 @@ def _has_reservation(additional_info: str) -> bool:
     if "reservation" not in additional_info.casefold():
         return False
     try:
-        info = json.loads(additional_info)
+        info = json.loads(additional_info.replace('""', '"') if '""reservation' in additional_info.casefold() else additional_info)
     except json.JSONDecodeError:
         return True
     return isinstance(info, dict) and any(
