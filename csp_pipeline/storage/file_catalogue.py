@@ -156,8 +156,8 @@ def load_quarantine(connection: duckdb.DuckDBPyConnection, lists: Sequence[Path]
         select = f"""
             SELECT files.kind, listed.* EXCLUDE (list_path) REPLACE (CAST(source_row AS BIGINT) AS source_row),
                 files.file_sha256
-            FROM read_csv({path_list(found)}, auto_detect = FALSE, header = TRUE, delim = ',', quote = '"', escape = '"',
-                columns = {dict.fromkeys(HEADER, "VARCHAR")}, max_line_size = {LINE_BYTES},
+            FROM read_csv({path_list(found)}, auto_detect = FALSE, header = TRUE, delim = ',', quote = '"',
+                escape = '"', columns = {dict.fromkeys(HEADER, "VARCHAR")}, max_line_size = {LINE_BYTES},
                 buffer_size = {16 * LINE_BYTES}, parallel = FALSE, filename = 'list_path') AS listed
             INNER JOIN meta.files AS files ON files.file_sha256 = parse_filename(list_path, TRUE)"""
     replace_rows(connection, load_catalogue()["meta.quarantine"], select)

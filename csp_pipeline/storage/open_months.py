@@ -49,7 +49,8 @@ def open_month_rows(
     """What each file holds of each open month, and whether it still counts.
 
     The latest version of a month and currency replaces the earlier ones whole, and none counts once an invoice of that
-    month is there with rows of its kind. The invoice's lines end open usage too: they bill it, with or without its usage. The month is the latest in which a line starts: lines of earlier months in it are late ones, nothing is
+    month is there with rows of its kind. The invoice's lines end open usage too: they bill it, with or without its
+    usage. The month is the latest in which a line starts: lines of earlier months in it are late ones, nothing is
     charged before it begins. The period `current` follows the period `last` known by then.
 
     Args:

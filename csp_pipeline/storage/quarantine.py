@@ -46,7 +46,8 @@ def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected
     some = batch.table.select([wire_format.invoice, wire_format.currency, ROW]).take(pa.array(concerned, pa.int64()))
     for invoice, currency, row in zip(*(column.to_pylist() for column in some.columns), strict=True):
         if currency is not None and currency != expected[invoice.upper()]:
-            reason = f"invoice {invoice} is in {expected[invoice.upper()]}, this row in {currency}; an invoice has one currency"
+            wanted_currency = expected[invoice.upper()]
+            reason = f"invoice {invoice} is in {wanted_currency}, this row in {currency}; an invoice has one currency"
             batch.rejects.append(Reject(row, portal, currency, reason, invoice))
 
 

@@ -167,11 +167,7 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
             one.currencies[row["key"]] += row["rows"]
         for name in money:
             one.add_amount(name, row[name])
-    for row in _grouped(aside, wire_format.invoice, wire_format.currency, {"amount": wire_format.amount}):
-        if row["invoice"] is not None:
-            sums.of(row["invoice"]).add_amount("amount_quarantined", row["amount"])
-            if row["key"] is not None:
-                sums.of(row["invoice"]).aside_currencies[row["key"]] += row["rows"]
+    _add_aside(sums, wire_format.invoice, wire_format.currency, wire_format.amount, aside)
     if wire_format.dates:
         for table, counts in ((sound, "months"), (aside, "aside_months")):
             for invoice, month, rows in _count_months(table, wire_format.invoice, wire_format.dates):
@@ -179,6 +175,15 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
     if wire_format.kind == invoice_headers.FORMAT.kind:
         _date_headers(sums, sound)
     return sums
+
+
+def _add_aside(sums: Sums, invoice: str, currency: str, amount: str | None, aside: pa.Table) -> None:
+    """What rows put aside tell of the invoice that they name: amount and currency, as far as they could be read."""
+    for row in _grouped(aside, invoice, currency, {"amount": amount}):
+        if row["invoice"] is not None:
+            sums.of(row["invoice"]).add_amount("amount_quarantined", row["amount"])
+            if row["key"] is not None:
+                sums.of(row["invoice"]).aside_currencies[row["key"]] += row["rows"]
 
 
 def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | None]) -> list[dict[str, Any]]:

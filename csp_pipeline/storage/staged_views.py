@@ -203,7 +203,8 @@ def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_for
             AND held.invoice_number = staged.invoice_number AND held.is_current
         QUALIFY row_number() OVER (
             PARTITION BY upper(staged.invoice_number)
-            ORDER BY staged.invoice_date DESC NULLS LAST, staged.source_file, staged.file_sha256, staged.source_row) = 1"""
+            ORDER BY
+                staged.invoice_date DESC NULLS LAST, staged.source_file, staged.file_sha256, staged.source_row) = 1"""
 
 
 def _open_files(

@@ -120,7 +120,10 @@ def test_a_void_note_with_a_file_is_what_its_file_says(partner: StagedPartner) -
 
 def test_a_void_note_with_a_file_of_usage_alone_reverses_the_lines(partner: StagedPartner) -> None:
     partner.stage(
-        daily_usage=[usage("9.999", quantity="3"), usage("-9.999", quantity="-3", invoice_number=NOTE, file_sha256="n")],
+        daily_usage=[
+            usage("9.999", quantity="3"),
+            usage("-9.999", quantity="-3", invoice_number=NOTE, file_sha256="n"),
+        ],
         reconciliation=[line("9.99", billable_quantity="3"), seats("100")],
         invoice_headers=[header("109.99"), void("-109.99")],
     ).build()

@@ -86,8 +86,18 @@ def test_an_invoice_whose_rows_are_all_put_aside_keeps_its_currency_and_month(ca
 
 
 def test_one_currency_in_other_letters_puts_no_row_aside(case: InboxCase) -> None:
-    rows = [{}, {"InvoiceNumber": "g000000001", "Currency": "eur"}, {"InvoiceNumber": "G000000001 ", "Currency": "EUR "}]
-    case.ingest(a__csv=recon(*rows))
-    case.ingest(b__csv=recon({"InvoiceNumber": "G5"}, {"InvoiceNumber": "g5", "Currency": "USD"}, {"InvoiceNumber": "G5"}))
-    found = "SELECT upper(invoice_number), sum(rows_staged), sum(rows_quarantined) FROM meta.file_invoices GROUP BY 1 ORDER BY 1"
-    assert case.query(found) == [("G000000001", 3, 0), ("G5", 2, 1)]
+    case.ingest(
+        a__csv=recon(
+            {},
+            {"InvoiceNumber": "g000000001", "Currency": "eur"},
+            {"InvoiceNumber": "G000000001 ", "Currency": "EUR "},
+        )
+    )
+    case.ingest(
+        b__csv=recon({"InvoiceNumber": "G5"}, {"InvoiceNumber": "g5", "Currency": "USD"}, {"InvoiceNumber": "G5"})
+    )
+    found = case.query(
+        """SELECT upper(invoice_number) AS number, sum(rows_staged), sum(rows_quarantined) FROM meta.file_invoices
+        GROUP BY number ORDER BY number"""
+    )
+    assert found == [("G000000001", 3, 0), ("G5", 2, 1)]
