@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from csp_pipeline.cli_errors import FAILED, in_a_sentence
+from csp_pipeline.cli_errors import FAILED, cause_of, in_a_sentence, sentence_of
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
 from csp_pipeline.cli_sandbox import sandbox
@@ -105,17 +105,10 @@ def _in_dagster(settings: Settings, month: str | None, tell: Callable[[str], Non
     except CspError:
         raise
     except Exception as error:
-        cause = _cause(error)
+        cause = cause_of(error)
         if isinstance(cause, CspError):
             raise cause from error
-        raise CspError(f"Nothing was published: {f'{type(cause).__name__}: {cause}'.rstrip(': ')}") from error
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The cause beneath an unexpected exception, or the first one on the way that is a sentence for the user."""
-    while error.__cause__ is not None and not isinstance(error, CspError):
-        error = error.__cause__
-    return error
+        raise CspError(f"Nothing was published: {sentence_of(cause)}") from error
 
 
 @app.command()

@@ -33,7 +33,7 @@ def in_a_sentence(command: Callable[Arguments, int]) -> Callable[Arguments, None
             typer.echo(str(error), err=True)
             raise typer.Exit(FAILED) from error
         except _failures_outside() as error:
-            typer.echo(_one_sentence(error), err=True)
+            typer.echo(capitalised(sentence_of(error)), err=True)
             raise typer.Exit(FAILED) from error
         raise typer.Exit(code)
 
@@ -47,8 +47,49 @@ def _failures_outside() -> tuple[type[Exception], ...]:
     return OSError, duckdb.Error
 
 
-def _one_sentence(error: Exception) -> str:
-    """What went wrong outside the program, without the lines that are for its authors."""
+def sentence_of(error: BaseException) -> str:
+    """What went wrong in one sentence, with where and what to do, without the lines that are for programmers.
+
+    Args:
+        error: what a library or the program raised; the cause beneath it is what is told.
+    """
+    import duckdb  # noqa: PLC0415  (not needed by a command that succeeds)
+
+    first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else ""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used: {error.strerror}."
-    return f"The work stopped: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    if isinstance(error, OSError):
+        return f"the work stopped: {first or type(error).__name__}."
+    if isinstance(error, duckdb.Error | MemoryError):
+        return _of_database(error, first)
+    if type(error).__module__.partition(".")[0].startswith("dagster"):
+        return f"a stage could not be done ({first}); look at the run in Dagster's UI, then run again."
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return f"the program met what it does not expect ({what}); run csp-pipeline doctor, and report it if it stays."
+
+
+def _of_database(error: Exception, first: str) -> str:
+    """What went wrong in the database; `first` is the first line of what it says, the others are its own advice."""
+    import duckdb  # noqa: PLC0415  (not needed by a command that succeeds)
+
+    told = first.partition("Error: ")[2] or first
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        return (
+            "the database needed more memory than it may use, or its disk is full; free memory and disk space, put "
+            "fewer or smaller files in the inbox at once, and run again."
+        )
+    if isinstance(error, duckdb.IOException):
+        return f"a file of the database cannot be used ({told}); close what holds it, then run csp-pipeline doctor."
+    return f"the database refused a statement ({told}); run csp-pipeline rebuild, and report it if it stays."
+
+
+def capitalised(sentence: str) -> str:
+    """A sentence that begins a line."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The cause beneath an exception, or the first one on the way that is a sentence for the user."""
+    while error.__cause__ is not None and not isinstance(error, CspError):
+        error = error.__cause__
+    return error

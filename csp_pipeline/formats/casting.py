@@ -10,12 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003  (a module constant is annotated with it)
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.formats.values import (
     UnreadableError,
     is_exponent_id,
@@ -27,7 +29,6 @@ from csp_pipeline.formats.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from csp_pipeline.formats.columns import Column, WireFormat
 
@@ -113,6 +114,8 @@ def cast(wire_format: WireFormat, raw: pa.Table, shifts: Mapping[str, int]) -> T
         if column.required and (array is None or array.null_count):
             _require(column, arrays[-1], numbers, batch)
     batch.table = pa.Table.from_arrays([*arrays, numbers], names=schema_of(wire_format).names)
+    if wire_format.sums_total and wire_format.amount and wire_format.tax and wire_format.total:
+        _sum_totals(wire_format.amount, wire_format.tax, wire_format.total, batch)
     _notice_damage(wire_format, batch)
     return batch
 
@@ -159,14 +162,22 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _texts(column: Column, array: pa.ChunkedArray, rows: pa.Array, batch: TypedBatch) -> pa.ChunkedArray:
-    """Blank becomes NULL; in ids a spreadsheet's apostrophe goes, and an exponent is refused."""
+    """Blank becomes NULL; in ids a spreadsheet's apostrophe goes, and an exponent is refused.
+
+    Blanks around ids and currencies go here, once for everybody, and currencies become capitals: what is compared with
+    another file is compared as it stands.
+    """
+    if column.type == "id" or column.is_currency:
+        array = pc.utf8_trim_whitespace(array)
+    if column.is_currency:
+        array = pc.utf8_upper(array)
     blank = pc.equal(array, "")
     if pc.any(blank).as_py():
         array = pc.if_else(blank, pa.scalar(None, pa.string()), array)
     if column.type != "id":
         return array
     if pc.any(pc.starts_with(array, "'")).as_py():
-        array = pc.replace_substring_regex(array, "^'", "")
+        array = pc.utf8_trim_whitespace(pc.replace_substring_regex(array, "^'", ""))
         array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
     suspected = pc.match_substring(array, "E+", ignore_case=False)
     if pc.any(suspected).as_py():
@@ -242,6 +253,21 @@ def _distinct(
         where = _places(pc.equal(encoded.indices, position))
         batch.rejects.extend(Reject(rows[place].as_py(), column.portal, text, why) for place in where)
     return pa.array(values, ARROW_TYPES[column.type]).take(encoded.indices)
+
+
+def _sum_totals(amount_name: str, tax_name: str, total_name: str, batch: TypedBatch) -> None:
+    """A row with money that states no total has amount and tax as its total; rows without money keep none."""
+    amount, tax, total = (batch.table[name] for name in (amount_name, tax_name, total_name))
+    lacking = pc.and_(pc.is_null(total), pc.or_(pc.is_valid(amount), pc.is_valid(tax)))
+    if not pc.any(lacking).as_py():
+        return
+    sums = [
+        None if not lacks else EXACT.add(one or Decimal(0), other or Decimal(0))
+        for lacks, one, other in zip(lacking.to_pylist(), amount.to_pylist(), tax.to_pylist(), strict=True)
+    ]
+    place = batch.table.column_names.index(total_name)
+    filled = pc.coalesce(single(total), pa.array(sums, ARROW_TYPES["decimal"]))
+    batch.table = batch.table.set_column(place, batch.table.schema.field(place), filled)
 
 
 def _require(column: Column, array: pa.Array | pa.ChunkedArray, rows: pa.Array, batch: TypedBatch) -> None:

@@ -31,6 +31,7 @@ class Column:
         fractions: spellings under which the same figure is sent as a fraction (0.15 for 15 percent).
         unit: what the figure counts, or the column that names its currency.
         required: a row without a value cannot be used and is quarantined.
+        is_currency: it names a currency, which is the same one in any case.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     fractions: tuple[str, ...] = ()
     unit: str = ""
     required: bool = False
+    is_currency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class WireFormat:
         dates: staging names of the columns that tell the month of a row; the first with a value does.
         unnamed: what a document is called whose rows name none; empty where every row must name one.
         constants: columns that have one value in every row, which the file itself does not say.
+        sums_total: a row that states no total has its amount and tax as that.
     """
 
     kind: str
@@ -94,6 +97,7 @@ class WireFormat:
     prices: tuple[str, ...] = field(default=())
     unnamed: str = ""
     constants: tuple[tuple[str, str], ...] = ()
+    sums_total: bool = False
 
     @cached_property
     def spellings(self) -> dict[str, tuple[Column, int]]:
@@ -152,8 +156,13 @@ def text(name: str, portal: str, *aliases: str, required: bool = False) -> Colum
     return Column(name, portal, "text", aliases, required=required)
 
 
+def currency(name: str, portal: str, *aliases: str, required: bool = False) -> Column:
+    """A column of currencies, read without blanks around them and in capitals."""
+    return Column(name, portal, "text", aliases, required=required, is_currency=True)
+
+
 def identifier(name: str, portal: str, *aliases: str, required: bool = False) -> Column:
-    """A column of identifiers, kept as sent."""
+    """A column of identifiers, kept as sent but for blanks around them."""
     return Column(name, portal, "id", aliases, required=required)
 
 

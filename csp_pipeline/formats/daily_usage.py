@@ -6,7 +6,7 @@ column decides, never the size of the figure.
 
 from __future__ import annotations
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, percent, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, percent, text
 
 FORMAT = WireFormat(
     kind="daily_usage",
@@ -62,9 +62,9 @@ FORMAT = WireFormat(
         number("quantity", "Quantity", unit="unit", required=True),
         text("unit_type", "UnitType"),
         number("billing_pre_tax_total", "BillingPreTaxTotal", unit="billing_currency", required=True),
-        text("billing_currency", "BillingCurrency", required=True),
+        currency("billing_currency", "BillingCurrency", required=True),
         number("pricing_pre_tax_total", "PricingPreTaxTotal", unit="pricing_currency"),
-        text("pricing_currency", "PricingCurrency"),
+        currency("pricing_currency", "PricingCurrency"),
         text("service_info1", "ServiceInfo1"),
         text("service_info2", "ServiceInfo2"),
         text("tags", "Tags"),

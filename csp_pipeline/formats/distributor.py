@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from csp_pipeline.errors import InputFileError
-from csp_pipeline.formats.columns import WireFormat, day, identifier, normalised, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, normalised, number, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ FORMAT = WireFormat(
         number("extended_price", "extended_price", unit="currency", required=True),
         number("tax_amount", "tax_amount", unit="currency"),
         number("total_amount", "total_amount", unit="currency"),
-        text("currency", "currency", required=True),
+        currency("currency", "currency", required=True),
     ),
     invoice="invoice_number",
     currency="currency",

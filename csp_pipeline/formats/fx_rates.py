@@ -5,14 +5,14 @@ It runs against the direction of `PCToBCExchangeRate` on a line and is not prove
 
 from __future__ import annotations
 
-from csp_pipeline.formats.columns import WireFormat, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, number, text
 
 FORMAT = WireFormat(
     kind="fx_rates",
     title="sheet of exchange rates",
     signature=(("CurrencyCode",), ("USDPerUnit",), ("Month",)),
     columns=(
-        text("currency_code", "CurrencyCode", required=True),
+        currency("currency_code", "CurrencyCode", required=True),
         number("usd_per_unit", "USDPerUnit", unit="USD per currency_code", required=True),
         text("month", "Month", required=True),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, text
 from csp_pipeline.formats.records import by_spelling, value_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _COLUMNS = (
     number("total_charges", "totalCharges", unit="currency_code", required=True),
     number("tax_total", "taxTotal", "taxAmount", "totalTax", unit="currency_code"),
     number("paid_amount", "paidAmount", unit="currency_code"),
-    text("currency_code", "currencyCode", "currency", required=True),
+    currency("currency_code", "currencyCode", "currency", required=True),
     text("document_type", "documentType"),
     text("invoice_type", "invoiceType"),
     identifier("amends_of", "amendsOf"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, text
 from csp_pipeline.formats.records import by_spelling, named_in_address
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ FORMAT = WireFormat(
         number("subtotal", "Subtotal", unit="currency", required=True),
         number("tax", "Tax", unit="currency"),
         number("total_for_customer", "TotalForCustomer", unit="currency", required=True),
-        text("currency", "Currency", required=True),
+        currency("currency", "Currency", required=True),
         text("domain_name", "DomainName"),
         text("subscription_name", "SubscriptionName"),
         text("subscription_description", "SubscriptionDescription"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, text
 from csp_pipeline.formats.legacy_licence import invoice_of
 from csp_pipeline.formats.records import by_spelling
 
@@ -70,7 +70,7 @@ _COLUMNS = (
     number("post_tax_total", "postTaxTotal", unit="currency"),
     number("pretax_effective_rate", "pretaxEffectiveRate", unit="currency"),
     number("post_tax_effective_rate", "postTaxEffectiveRate", unit="currency"),
-    text("currency", "currency"),
+    currency("currency", "currency"),
     identifier("customer_billable_account", "customerBillableAccount"),
     text("metered_region", "meteredRegion"),
     text("metered_service", "meteredService"),
@@ -108,6 +108,7 @@ FORMAT = WireFormat(
     tax="tax_amount",
     total="post_tax_total",
     dates=("charge_start_date", "usage_date"),
+    sums_total=True,
 )
 
 DAYS = replace(
@@ -119,5 +120,6 @@ DAYS = replace(
     amount=None,
     tax=None,
     total=None,
+    sums_total=False,
 )
 """The days alone, as the API sends them: delivered apart from the charges, so that each has versions of its own."""

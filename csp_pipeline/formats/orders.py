@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.formats.columns import WireFormat, identifier, instant, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, identifier, instant, number, text
 from csp_pipeline.formats.records import by_spelling, customer_of, nested, value_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ FORMAT = WireFormat(
         identifier("alternate_id", "alternateId"),
         text("billing_cycle", "billingCycle"),
         text("transaction_type", "transactionType"),
-        text("currency_code", "currencyCode"),
+        currency("currency_code", "currencyCode"),
         instant("creation_date", "creationDate"),
         text("status", "status"),
         number("line_number", "lineItemNumber"),

@@ -6,7 +6,7 @@ Microsoft recommends for resale (`ERP_Price`).
 
 from __future__ import annotations
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, text
 
 FORMAT = WireFormat(
     kind="price_sheet",
@@ -31,7 +31,7 @@ FORMAT = WireFormat(
         text("term_duration", "TermDuration"),
         text("billing_plan", "BillingPlan"),
         text("market", "Market", required=True),
-        text("currency", "Currency", required=True),
+        currency("currency", "Currency", required=True),
         text("segment", "Segment"),
         number("unit_price", "UnitPrice", unit="currency"),
         number("pricing_tier_range_min", "PricingTierRangeMin", unit="unit_of_measure"),

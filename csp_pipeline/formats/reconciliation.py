@@ -6,7 +6,7 @@ camelCase and calls three of them otherwise (resellerMpnId, totalForCustomer, an
 
 from __future__ import annotations
 
-from csp_pipeline.formats.columns import WireFormat, day, identifier, number, text
+from csp_pipeline.formats.columns import WireFormat, currency, day, identifier, number, text
 
 FORMAT = WireFormat(
     kind="reconciliation",
@@ -50,7 +50,7 @@ FORMAT = WireFormat(
         number("subtotal", "Subtotal", unit="currency", required=True),
         number("tax_total", "TaxTotal", unit="currency"),
         number("total", "Total", "TotalForCustomer", unit="currency", required=True),
-        text("currency", "Currency", "CurrencyCode", required=True),
+        currency("currency", "Currency", "CurrencyCode", required=True),
         text("price_adjustment_description", "PriceAdjustmentDescription"),
         text("publisher_name", "PublisherName"),
         identifier("publisher_id", "PublisherId"),
@@ -64,7 +64,7 @@ FORMAT = WireFormat(
         identifier("alternate_id", "AlternateId"),
         number("billable_quantity", "BillableQuantity", unit="unit_type"),
         text("billing_frequency", "BillingFrequency"),
-        text("pricing_currency", "PricingCurrency"),
+        currency("pricing_currency", "PricingCurrency"),
         number("pc_to_bc_exchange_rate", "PCToBCExchangeRate", unit="currency per pricing_currency"),
         day("pc_to_bc_exchange_rate_date", "PCToBCExchangeRateDate"),
         text("meter_description", "MeterDescription"),

@@ -114,9 +114,10 @@ CREATE OR REPLACE TEMP MACRO service_ends_on(charge_start_on, charge_end_on, ord
         ELSE service_starts_on(charge_start_on, order_on, billing_month)
     END;
 
--- Whether a product is the Azure plan.
+-- Whether a product is the Azure plan: by its product id, else by its name, which an offer may qualify (- DevTest).
 CREATE OR REPLACE TEMP MACRO is_azure_plan(product_id, product_name) AS
-    coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE) OR coalesce(lower(product_name) LIKE 'azure plan%', FALSE);
+    coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE)
+    OR coalesce(regexp_full_match(lower(trim(product_name)), 'azure plan(\s*[-(:].*|\s+(for\s+)?dev\s*/?\s*test)?'), FALSE);
 
 -- Who sent a file of a kind.
 CREATE OR REPLACE TEMP MACRO provider_of(kind) AS

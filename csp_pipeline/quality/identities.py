@@ -49,6 +49,7 @@ IDENTITIES = (
     Identity("rows_conserved", "meta.files"),
     Identity("amounts_conserved", "meta.file_invoices"),
     Identity("invoice_lines_equal_files", "cost.invoice_lines"),
+    Identity("daily_usage_equals_files", "cost.daily_usage"),
     Identity("subtotal_and_tax_are_total", "cost.invoice_lines"),
     Identity("azure_plan_is_carried_down", "cost.azure_plan_costs"),
     Identity("benefits_are_carried_down", "cost.benefit_allocations"),

@@ -28,6 +28,7 @@ from csp_pipeline.storage.landing import (
     write_scan,
 )
 from csp_pipeline.storage.staging import clear, discard, read_sidecars, stage, unpacked_digest, workers
+from csp_pipeline.storage.versions import number_key
 from csp_pipeline.storage.warehouse import exclusive
 
 if TYPE_CHECKING:
@@ -347,14 +348,14 @@ def _expected_currencies(sidecars: Iterable[Mapping[str, object]]) -> dict[tuple
     for sidecar in sidecars:
         for invoice in _invoices(sidecar):
             counted = invoice["currencies"]
-            key = (str(sidecar["kind"]), str(invoice["invoice_number"]))
+            key = (str(sidecar["kind"]), number_key(invoice))
             rows.setdefault(key, Counter()).update(counted if isinstance(counted, dict) else {})
     return {key: min(most, key=lambda one: (-most[one], one)) for key, most in rows.items() if len(most) > 1}
 
 
 def _has_other(sidecar: Mapping[str, object], invoice: str, currency: str) -> bool:
-    held = next((one["currencies"] for one in _invoices(sidecar) if one["invoice_number"] == invoice), {})
-    return any(other != currency for other in held) if isinstance(held, dict) else False
+    held = [one["currencies"] for one in _invoices(sidecar) if number_key(one) == invoice]
+    return any(other != currency for told in held if isinstance(told, dict) for other in told)
 
 
 def _restore(home: Home, ingested: Iterable[LandedFile], on_progress: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from csp_pipeline.storage.versions import entries
+from csp_pipeline.storage.versions import entries, number_key, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,8 +32,8 @@ def document_version_rows(listed: Iterable[Listing]) -> list[dict[str, object]]:
     documents: dict[tuple[str, str], dict[Version, dict[str, _Part]]] = defaultdict(lambda: defaultdict(dict))
     for listing in listed:
         for invoice in entries(listing.sidecar, "invoices"):
-            versions = documents[listing.kind, str(invoice["invoice_number"]).upper()]
-            versions[listing.version][listing.sha256] = (listing, invoice)
+            versions = documents[listing.kind, number_key(invoice)]
+            versions[version_of(listing, invoice)][listing.sha256] = (listing, invoice)
     rows: list[dict[str, object]] = []
     for held in documents.values():
         told = _that_differ(held)

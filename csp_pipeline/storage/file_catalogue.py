@@ -18,7 +18,8 @@ from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.storage.document_versions import document_version_rows
 from csp_pipeline.storage.landing import read_scans
 from csp_pipeline.storage.open_months import open_month_rows
-from csp_pipeline.storage.sql_text import literal
+from csp_pipeline.storage.quarantine import HEADER, LINE_BYTES
+from csp_pipeline.storage.sql_text import path_list
 from csp_pipeline.storage.staged_views import SNAPSHOTS, create_staged_views
 from csp_pipeline.storage.staging import parquet_path, quarantine_path, read_sidecars
 from csp_pipeline.storage.unnamed_documents import Header, name_documents
@@ -75,7 +76,7 @@ def load_file_catalogue(connection: duckdb.DuckDBPyConnection, home: Home) -> No
     _replace(connection, "meta.document_versions", document_version_rows(listed))
     _replace(connection, "meta.snapshots", snapshot_rows(listed, SNAPSHOTS))
     _replace(connection, "meta.open_month_files", open_month_rows(listed, billed_of, invoices))
-    _load_quarantine(connection, [(sidecar, _quarantine_of(home, sidecar)) for sidecar in held])
+    load_quarantine(connection, [quarantine_path(home, str(sidecar["file_sha256"])) for sidecar in held])
 
 
 def _read_headers(connection: duckdb.DuckDBPyConnection, home: Home, listed: Sequence[Listing]) -> list[Header]:
@@ -148,17 +149,15 @@ def _replace(connection: duckdb.DuckDBPyConnection, key: str, rows: Sequence[Map
     connection.unregister("catalogue_rows")
 
 
-def _quarantine_of(home: Home, sidecar: Mapping[str, object]) -> Path:
-    return quarantine_path(home, str(sidecar["file_sha256"]))
-
-
-def _load_quarantine(connection: duckdb.DuckDBPyConnection, lists: Sequence[tuple[Mapping[str, object], Path]]) -> None:
-    parts = [
-        f"SELECT {literal(sidecar['file_sha256'])} AS file_sha256, {literal(sidecar['kind'])} AS kind, listed.* "
-        f"REPLACE (CAST(source_row AS BIGINT) AS source_row) FROM read_csv({literal(path)}, header = TRUE, "
-        "all_varchar = TRUE, delim = ',', quote = '\"', escape = '\"', max_line_size = 16000000) AS listed"
-        for sidecar, path in lists
-        if path.is_file()
-    ]
-    empty = "SELECT NULL AS file_sha256 WHERE FALSE"
-    replace_rows(connection, load_catalogue()["meta.quarantine"], " UNION ALL BY NAME ".join(parts) or empty)
+def load_quarantine(connection: duckdb.DuckDBPyConnection, lists: Sequence[Path]) -> None:
+    """Read all lists in one scan, one buffer after the other, so that many files need no more memory than one."""
+    select = "SELECT NULL AS file_sha256 WHERE FALSE"
+    if found := [path for path in lists if path.is_file()]:
+        select = f"""
+            SELECT files.kind, listed.* EXCLUDE (list_path) REPLACE (CAST(source_row AS BIGINT) AS source_row),
+                files.file_sha256
+            FROM read_csv({path_list(found)}, auto_detect = FALSE, header = TRUE, delim = ',', quote = '"',
+                escape = '"', columns = {dict.fromkeys(HEADER, "VARCHAR")}, max_line_size = {LINE_BYTES},
+                buffer_size = {16 * LINE_BYTES}, parallel = FALSE, filename = 'list_path') AS listed
+            INNER JOIN meta.files AS files ON files.file_sha256 = parse_filename(list_path, TRUE)"""
+    replace_rows(connection, load_catalogue()["meta.quarantine"], select)

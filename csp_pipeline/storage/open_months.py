@@ -6,6 +6,7 @@ document counts, belongs to `versions`; what a row is, to `formats.open_month`.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import shift_month
 from csp_pipeline.domain.proration import EXACT
-from csp_pipeline.storage.versions import Listing, Version, entries, placed
+from csp_pipeline.formats import reconciliation
+from csp_pipeline.storage.versions import HEADERS, Listing, Version, entries, number_key, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from csp_pipeline.storage.versions import Sidecar
 
+RECONCILIATION = reconciliation.FORMAT.kind
 _LAST, _CURRENT = "last", "current"
+_NEW_COMMERCE = "G"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ def open_month_rows(
 ) -> list[dict[str, object]]:
     """What each file holds of each open month, and whether it still counts.
 
-    The latest version of a month and currency replaces the earlier ones whole, and none counts once billed rows are
-    there. The month is the latest in which a line starts: lines of earlier months in it are late ones, nothing is
+    The latest version of a month and currency replaces the earlier ones whole, and none counts once an invoice of that
+    month is there with rows of its kind. The invoice's lines end open usage too: they bill it, with or without its
+    usage. The month is the latest in which a line starts: lines of earlier months in it are late ones, nothing is
     charged before it begins. The period `current` follows the period `last` known by then.
 
     Args:
@@ -58,6 +63,7 @@ def open_month_rows(
     """
     documents = _in_turn(_open_documents(listing for listing in listed if listing.kind in billed_of))
     billed = _billed_months(invoices)
+    ended_by = {kind: {other, RECONCILIATION} for kind, other in billed_of.items()}
     latest: dict[tuple[str, str, str], Version] = {}
     for one in documents:
         key = (one.kind, one.month, one.currency)
@@ -65,7 +71,7 @@ def open_month_rows(
     rows: dict[tuple[str, ...], dict[str, object]] = {}
     for one in sorted(documents, key=lambda one: one.version):
         is_latest = latest[one.kind, one.month, one.currency] == one.version
-        is_billed = (billed_of[one.kind], one.month, one.currency) in billed
+        is_billed = any((kind, one.month, one.currency) in billed for kind in ended_by[one.kind])
         for listing in one.listed:
             rows[one.kind, one.month, one.currency, listing.sha256] = {
                 **placed(listing),
@@ -117,22 +123,25 @@ def _in_turn(documents: list[_OpenDocument]) -> list[_OpenDocument]:
 
 
 def _billed_months(invoices: Iterable[Mapping[str, object]]) -> set[tuple[str, str, str]]:
-    """Kind, month and currency of what is billed; a document's month is its header's, else that of most lines."""
+    """Kind, month and currency of what invoices bill; a void or credit note bills no month.
+
+    A document's type and month are its header's. Without a header an ordinary number of new commerce is an invoice,
+    and its month that of most lines.
+    """
     current = [row for row in invoices if row["is_current"]]
-    headers = {
-        str(row["invoice_number"]).upper(): str(row["lines_month"])
-        for row in current
-        if row["kind"] == "invoice_headers" and row["lines_month"]
-    }
-    return {
-        (
-            str(row["kind"]),
-            headers.get(str(row["invoice_number"]).upper(), str(row["lines_month"])),
-            str(row["currency"]),
-        )
-        for row in current
-        if row["rows_staged"]
-    }
+    headers = {number_key(row): row for row in current if row["kind"] == HEADERS}
+    billed = set()
+    for row in current:
+        header = headers.get(number_key(row))
+        if row["rows_staged"] and row["kind"] != HEADERS and _is_invoice(number_key(row), header):
+            month = (header and header["lines_month"]) or row["lines_month"]
+            billed.add((str(row["kind"]), str(month), str(row["currency"])))
+    return billed
+
+
+def _is_invoice(number: str, header: Mapping[str, object] | None) -> bool:
+    told = "" if header is None else re.sub("[^a-z]", "", str(header.get("document_type") or "").lower())
+    return told == "invoice" if told else number.startswith(_NEW_COMMERCE)
 
 
 def _added(sidecar: Sidecar, currency: str) -> dict[str, int | Decimal]:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from csp_pipeline.formats.columns import WireFormat
 
 HEADER = ("source_file", "source_row", "invoice_number", "column_name", "value", "reason")
-_VALUE_SHOWN = 500
+LINE_BYTES = 65_536
+"""No line of a list is longer: no text on it has more than `_SHOWN` characters, and no file name is that long."""
+_SHOWN = 500
 
 
 def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected: Mapping[str, str]) -> None:
@@ -33,17 +35,19 @@ def reject_other_currencies(wire_format: WireFormat, batch: TypedBatch, expected
     Args:
         wire_format: names the columns that carry invoice and currency.
         batch: gets a reject for each such row.
-        expected: the currency of an invoice, for the invoices that were found in more than one.
+        expected: the currency of an invoice by its number in capitals, for those that were found in more than one.
     """
     if not expected or wire_format.invoice is None or wire_format.currency is None:
         return
     wanted = pa.array(list(expected), pa.string())
-    concerned = pc.indices_nonzero(pc.is_in(plain(batch.table[wire_format.invoice]), value_set=wanted)).to_pylist()
+    keys = pc.utf8_upper(plain(batch.table[wire_format.invoice]))
+    concerned = pc.indices_nonzero(pc.is_in(keys, value_set=wanted)).to_pylist()
     portal = wire_format.column[wire_format.currency].portal
     some = batch.table.select([wire_format.invoice, wire_format.currency, ROW]).take(pa.array(concerned, pa.int64()))
     for invoice, currency, row in zip(*(column.to_pylist() for column in some.columns), strict=True):
-        if currency is not None and currency != expected[invoice]:
-            reason = f"invoice {invoice} is in {expected[invoice]}, this row in {currency}; an invoice has one currency"
+        if currency is not None and currency != expected[invoice.upper()]:
+            wanted_currency = expected[invoice.upper()]
+            reason = f"invoice {invoice} is in {wanted_currency}, this row in {currency}; an invoice has one currency"
             batch.rejects.append(Reject(row, portal, currency, reason, invoice))
 
 
@@ -126,5 +130,6 @@ def write(path: Path, source_file: str, rejects: Sequence[Reject]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for reject in sorted(rejects, key=lambda one: (one.row, one.column or "")):
-            value = None if reject.value is None else reject.value[:_VALUE_SHOWN].replace("\0", "")
-            writer.writerow((source_file, reject.row, reject.invoice, reject.column, value, reject.reason))
+            told = (reject.invoice, reject.column, reject.value, reject.reason)
+            cut = (None if text is None else text[:_SHOWN].replace("\0", "") for text in told)
+            writer.writerow((source_file, reject.row, *cut))

@@ -16,16 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csp_pipeline.domain.proration import EXACT
+from csp_pipeline.formats import invoice_headers
 from csp_pipeline.formats.casting import plain
 from csp_pipeline.formats.open_month import BILLED_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from csp_pipeline.formats.casting import Reject
     from csp_pipeline.formats.columns import WireFormat
 
 _MONTHS = 12
+_COUNTS = ("currencies", "months", "aside_currencies", "aside_months")
 _AMOUNTS = ("amount_staged", "amount_quarantined", "tax_staged", "total_staged")
 
 
@@ -41,6 +43,9 @@ class InvoiceSums:
     total_staged: Decimal = Decimal(0)
     currencies: Counter[str] = field(default_factory=Counter)
     months: Counter[str] = field(default_factory=Counter)
+    aside_currencies: Counter[str] = field(default_factory=Counter)
+    aside_months: Counter[str] = field(default_factory=Counter)
+    dated: dict[str, str] = field(default_factory=dict)
 
     def add_amount(self, name: str, amount: Decimal | None) -> None:
         """Add to one of the amounts with every digit: the usual 28 are fewer than a received amount may have."""
@@ -48,11 +53,16 @@ class InvoiceSums:
             setattr(self, name, EXACT.add(getattr(self, name), amount))
 
     def stored(self, invoice: str) -> dict[str, object]:
-        """As the sidecar keeps it: decimals as text, the most frequent currency and month, ties to the first."""
+        """As the sidecar keeps it: decimals as text, the most frequent currency and month, ties to the first.
+
+        Rows put aside tell currency and month where no row could be read whole. Of a header its latest date is kept,
+        and the type that stands with it.
+        """
+        dated_on = max(self.dated, default="")
         return {
             "invoice_number": invoice,
-            "currency": _most(self.currencies),
-            "lines_month": _most(self.months),
+            "currency": _most(self.currencies) or _most(self.aside_currencies),
+            "lines_month": _most(self.months) or _most(self.aside_months),
             "rows_staged": self.rows_staged,
             "rows_quarantined": self.rows_quarantined,
             "amount_file": _text(EXACT.add(self.amount_staged, self.amount_quarantined)),
@@ -61,6 +71,8 @@ class InvoiceSums:
             "tax_staged": _text(self.tax_staged),
             "total_staged": _text(self.total_staged),
             "currencies": dict(sorted(self.currencies.items())),
+            "months": dict(sorted(self.months.items())),
+            **({"dated_on": dated_on, "document_type": self.dated[dated_on]} if self.dated else {}),
         }
 
 
@@ -101,8 +113,9 @@ class Sums:
             sums.rows_staged += more.rows_staged
             for name in _AMOUNTS:
                 sums.add_amount(name, getattr(more, name))
-            sums.currencies.update(more.currencies)
-            sums.months.update(more.months)
+            for name in _COUNTS:
+                getattr(sums, name).update(getattr(more, name))
+            sums.dated.update(more.dated)
         for place, month in other.open_months.items():
             self.open_months.setdefault(place, MonthSums()).add(month.rows_staged, month.amount_staged)
 
@@ -154,12 +167,23 @@ def sums_of(wire_format: WireFormat, sound: pa.Table, aside: pa.Table) -> Sums:
             one.currencies[row["key"]] += row["rows"]
         for name in money:
             one.add_amount(name, row[name])
-    for row in _grouped(aside, wire_format.invoice, wire_format.currency, {"amount": wire_format.amount}):
+    _add_aside(sums, wire_format.invoice, wire_format.currency, wire_format.amount, aside)
+    if wire_format.dates:
+        for table, counts in ((sound, "months"), (aside, "aside_months")):
+            for invoice, month, rows in _count_months(table, wire_format.invoice, wire_format.dates):
+                getattr(sums.of(invoice), counts)[month] += rows
+    if wire_format.kind == invoice_headers.FORMAT.kind:
+        _date_headers(sums, sound)
+    return sums
+
+
+def _add_aside(sums: Sums, invoice: str, currency: str, amount: str | None, aside: pa.Table) -> None:
+    """What rows put aside tell of the invoice that they name: amount and currency, as far as they could be read."""
+    for row in _grouped(aside, invoice, currency, {"amount": amount}):
         if row["invoice"] is not None:
             sums.of(row["invoice"]).add_amount("amount_quarantined", row["amount"])
-    if wire_format.dates:
-        _count_months(sums, sound, wire_format.invoice, wire_format.dates)
-    return sums
+            if row["key"] is not None:
+                sums.of(row["invoice"]).aside_currencies[row["key"]] += row["rows"]
 
 
 def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | None]) -> list[dict[str, Any]]:
@@ -172,11 +196,19 @@ def _grouped(table: pa.Table, invoice: str, key: str, money: dict[str, str | Non
     return [{**dict.fromkeys(money), **row} for row in rows]
 
 
-def _count_months(sums: Sums, sound: pa.Table, invoice: str, dates: tuple[str, ...]) -> None:
-    columns = pa.table({"invoice": plain(sound[invoice]), "month": _months(sound, dates)})
+def _count_months(table: pa.Table, invoice: str, dates: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """How many rows of each invoice start in each month; rows without invoice or date are of none."""
+    columns = pa.table({"invoice": plain(table[invoice]), "month": _months(table, dates)})
     for row in columns.group_by(["invoice", "month"], use_threads=False).aggregate([([], "count_all")]).to_pylist():
-        if row["month"] is not None:
-            sums.of(row["invoice"]).months[_month(row["month"])] += row["count_all"]
+        if row["month"] is not None and row["invoice"] is not None:
+            yield row["invoice"], _month(row["month"]), row["count_all"]
+
+
+def _date_headers(sums: Sums, sound: pa.Table) -> None:
+    """Keep the date and type of each header: they say which one counts, and what its document is."""
+    told = (plain(sound[name]).to_pylist() for name in ("invoice_number", "document_type"))
+    for number, document_type, dated_on in zip(*told, sound["invoice_date"].to_pylist(), strict=True):
+        sums.of(number).dated["" if dated_on is None else dated_on.isoformat()] = document_type or ""
 
 
 def _add_open_months(sums: Sums, wire_format: WireFormat, sound: pa.Table) -> None:

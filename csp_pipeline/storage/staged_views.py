@@ -190,7 +190,7 @@ def _choose(
 
 
 def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_format: WireFormat) -> str:
-    """A header as the latest scan has it; repeated within a scan (once alone, once as an amendment) it counts once."""
+    """A header as its latest date has it; repeated within a scan (once alone, once as an amendment) it counts once."""
     chosen = _choose(connection, wire_format.kind, None, None)
     found = [parquet_path(home, wire_format.kind, sha256) for sha256 in (*chosen.whole, *chosen.partly)]
     if not found:
@@ -203,7 +203,8 @@ def _current_headers(connection: duckdb.DuckDBPyConnection, home: Home, wire_for
             AND held.invoice_number = staged.invoice_number AND held.is_current
         QUALIFY row_number() OVER (
             PARTITION BY upper(staged.invoice_number)
-            ORDER BY staged.source_file, staged.file_sha256, staged.source_row) = 1"""
+            ORDER BY
+                staged.invoice_date DESC NULLS LAST, staged.source_file, staged.file_sha256, staged.source_row) = 1"""
 
 
 def _open_files(

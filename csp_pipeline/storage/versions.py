@@ -10,18 +10,23 @@ again belongs to the newer version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from csp_pipeline.formats import daily_usage, distributor, invoice_headers, legacy_usage
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from csp_pipeline.storage.landing import LandedFile, Scan
     from csp_pipeline.storage.origin import Origin
 
 Sidecar: TypeAlias = "Mapping[str, object]"
+HEADERS = invoice_headers.FORMAT.kind
+_USAGE = frozenset({daily_usage.FORMAT.kind, legacy_usage.DAYS.kind})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,19 +100,60 @@ def invoice_rows(listed: Iterable[Listing]) -> list[dict[str, object]]:
     rows = [(listing, invoice) for listing in newest.values() for invoice in entries(listing.sidecar, "invoices")]
     latest: dict[tuple[str, str], Version] = {}
     for listing, invoice in rows:
-        document = (listing.kind, str(invoice["invoice_number"]).upper())
-        latest[document] = max(latest.get(document, listing.version), listing.version)
-    return [
+        document = (listing.kind, number_key(invoice))
+        version = version_of(listing, invoice)
+        latest[document] = max(latest.get(document, version), version)
+    placed_rows: list[dict[str, object]] = [
         {
             **placed(listing),
             "scan_number": first[listing.kind, listing.sha256].number,
             "scanned_at": first[listing.kind, listing.sha256].scanned_at,
+            "effective_at": version_of(listing, invoice).effective_at,
             **invoice,
             "rows_without_invoice": listing.sidecar["rows_without_invoice"],
-            "is_current": latest[listing.kind, str(invoice["invoice_number"]).upper()] == listing.version,
+            "is_current": latest[listing.kind, number_key(invoice)] == version_of(listing, invoice),
         }
         for listing, invoice in rows
     ]
+    _settle_months([row for row in placed_rows if row["is_current"]])
+    return placed_rows
+
+
+def number_key(invoice: Mapping[str, object]) -> str:
+    """A document's number as it is compared: without case and blanks."""
+    return str(invoice["invoice_number"]).strip().upper()
+
+
+def version_of(listing: Listing, invoice: Mapping[str, object]) -> Version:
+    """The version of a document that a listing is a part of; a header was made on the date that it bears."""
+    dated_on = invoice.get("dated_on") if listing.kind == HEADERS else None
+    if not dated_on:
+        return listing.version
+    return replace(listing.version, effective_at=datetime.fromisoformat(str(dated_on)))
+
+
+def _settle_months(current: Sequence[dict[str, object]]) -> None:
+    """Give all files of a document the month and currency of most rows of the document, however it is split."""
+    documents: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
+    for row in current:
+        documents[_part_of(str(row["kind"])), number_key(row)].append(row)
+    for rows in documents.values():
+        for name, counts in (("lines_month", "months"), ("currency", "currencies")):
+            counted: Counter[str] = Counter()
+            for row in rows:
+                told = row.get(counts)
+                counted.update(told if isinstance(told, dict) else {})
+            if counted:
+                most = min(counted, key=lambda one: (-counted[one], one))
+                for row in rows:
+                    row[name] = most
+
+
+def _part_of(kind: str) -> str:
+    """What counts together towards a document's month: its lines of every kind, apart from its usage."""
+    if kind == HEADERS or kind.startswith(distributor.PREFIX):
+        return kind
+    return "usage" if kind in _USAGE else "lines"
 
 
 def snapshot_rows(listed: Iterable[Listing], kinds: Iterable[str]) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csp_pipeline.formats import daily_usage, reconciliation, subscription_changes
+from csp_pipeline.formats import daily_usage, legacy_usage, reconciliation, subscription_changes
 from csp_pipeline.formats.casting import cast
 from csp_pipeline.formats.recognition import FORMATS
 from csp_pipeline.formats.schema import check, model_of
@@ -76,3 +76,32 @@ def test_the_model_fails_when_a_required_value_is_missing_or_a_type_differs() ->
     other = table.set_column(place, "quantity_after", pa.array([5]))
     with pytest.raises(pandera.errors.SchemaError):
         check(subscription_changes.FORMAT, other)
+
+
+def test_blanks_around_ids_and_currencies_go_and_currencies_are_capitals() -> None:
+    encoded = pa.array([" eur", "EUR ", "Usd"]).dictionary_encode()
+    raw = pa.table(
+        {
+            "invoice_number": ["G1 ", "\tG1", "' G1"],
+            "currency": encoded,
+            "customer_name": [" a", "b ", "c"],
+            "source_row": [1, 2, 3],
+        }
+    )
+    table = cast(reconciliation.FORMAT, raw, {}).table
+    assert table["invoice_number"].to_pylist() == ["G1"] * 3
+    assert table["currency"].to_pylist() == ["EUR", "EUR", "USD"]
+    assert table["customer_name"].to_pylist() == [" a", "b ", "c"]
+
+
+def test_a_legacy_charge_without_a_total_has_amount_and_tax_as_that() -> None:
+    raw = pa.table(
+        {
+            "pretax_charges": ["-5.00", "1", "", "", "3"],
+            "tax_amount": ["0.5", "", "2", "", "1"],
+            "post_tax_total": ["", "", "", "", "7"],
+            "source_row": [1, 2, 3, 4, 5],
+        }
+    )
+    totals = cast(legacy_usage.FORMAT, raw, {}).table["post_tax_total"].to_pylist()
+    assert totals == [Decimal("-4.5"), Decimal(1), Decimal(2), None, Decimal(7)]

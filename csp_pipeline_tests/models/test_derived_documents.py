@@ -118,6 +118,38 @@ def test_a_void_note_with_a_file_is_what_its_file_says(partner: StagedPartner) -
     assert partner.only(SUMS)["subtotal"] == 10
 
 
+def test_a_void_note_with_a_file_of_usage_alone_reverses_the_lines(partner: StagedPartner) -> None:
+    partner.stage(
+        daily_usage=[
+            usage("9.999", quantity="3"),
+            usage("-9.999", quantity="-3", invoice_number=NOTE, file_sha256="n"),
+        ],
+        reconciliation=[line("9.99", billable_quantity="3"), seats("100")],
+        invoice_headers=[header("109.99"), void("-109.99")],
+    ).build()
+    flags = partner.only("SELECT state, are_lines_derived, is_usage_derived FROM cost.invoices WHERE state <> 'voided'")
+    assert flags == {"state": "derived", "are_lines_derived": True, "is_usage_derived": False}
+    assert partner.only(SUMS)["subtotal"] == 0
+    assert partner.only("SELECT count(*) AS n, sum(net_amount) AS net FROM cost.daily_usage") == {"n": 2, "net": 0}
+    assert {row["proof_state"] for row in partner.rows(PROOFS)} == {"proven"}
+
+
+def test_a_void_note_with_a_file_of_lines_alone_reverses_the_usage(partner: StagedPartner) -> None:
+    partner.stage(
+        daily_usage=[usage("9.999", quantity="3")],
+        reconciliation=[
+            line("9.99", billable_quantity="3"),
+            line("-9.99", billable_quantity="-3", invoice_number=NOTE, file_sha256="n"),
+        ],
+        invoice_headers=[header("9.99"), void("-9.99")],
+    ).build()
+    flags = partner.only("SELECT state, are_lines_derived, is_usage_derived FROM cost.invoices WHERE state <> 'voided'")
+    assert flags == {"state": "billed", "are_lines_derived": False, "is_usage_derived": True}
+    assert partner.only(SUMS)["lines"] == 2
+    assert partner.only("SELECT count(*) AS n, sum(net_amount) AS net FROM cost.daily_usage") == {"n": 2, "net": 0}
+    assert {row["proof_state"] for row in partner.rows(PROOFS)} == {"proven"}
+
+
 def test_nothing_is_derived_from_a_document_without_files_or_from_a_credit_note(partner: StagedPartner) -> None:
     unknown = void("-5", amends_of="G404")
     credit = void("-8", invoice_number="G8", document_type="adjustment_note")

@@ -34,6 +34,7 @@ def _lost(partner: StagedPartner, where: str = "TRUE") -> set[object]:
         ("85.000000000000000017", "15", "15", "100"),
         ("100000000000", "15", "17647058823.5294117647", "117647058823.5294117647"),
         ("10", "7.5", "0.8108108108", "10.8108108108"),
+        ("0.000000000047", "15", "0", "0"),  # net and the rounded credit, not the rounded sum of both unrounded
     ],
 )
 def test_the_credit_is_inside_the_net_amount(
@@ -62,6 +63,11 @@ def test_credit_is_rounded_per_row_and_then_summed(partner: StagedPartner) -> No
         ({"additional_info": '{"ReservationOrderId":"r-1","ReservationId":"r-2"}'}, "0"),
         ({"additional_info": '{"reservationId" : "r-2"}'}, "0"),
         ({"additional_info": '{"ReservationOrderId":"","ImageType":"x"}'}, "1.5"),
+        ({"additional_info": '{"ReservationOrderId":123}'}, "0"),
+        ({"additional_info": '{""ReservationOrderId"":""r-1""}'}, "0"),
+        ({"additional_info": '{""ReservationOrderId"":"""",""ImageType"":""x""}'}, "1.5"),
+        ({"additional_info": '{"ReservationId":"","ReservationOrderId":null}'}, "1.5"),
+        ({"publisher_name": " MICROSOFT "}, "1.5"),
         ({"meter_name": "D2s v3 Spot"}, "0"),
         ({"credit_type": "Azure Credit Applied"}, "0"),
         ({"billing_pre_tax_total": "-10"}, "0"),
@@ -72,6 +78,21 @@ def test_credit_is_rounded_per_row_and_then_summed(partner: StagedPartner) -> No
 def test_credit_is_forgone_only_where_it_could_be_earned(partner: StagedPartner, change: Row, forgone: str) -> None:
     partner.stage(daily_usage=[usage("10", **NO_CREDIT | change)]).build()
     assert partner.only("SELECT pec_forgone_amount FROM cost.daily_usage")["pec_forgone_amount"] == Decimal(forgone)
+
+
+@pytest.mark.parametrize(
+    ("info", "order"),
+    [
+        ('{"ReservationOrderId":123}', "123"),
+        ('{""ReservationOrderId"":""r-1""}', "r-1"),
+        ('{"ReservationOrderId" : "r-1"}', "r-1"),
+        ('{"ReservationOrderId":null}', None),
+        ('{"ReservationOrderId":"","x":"y"}', None),
+    ],
+)
+def test_usage_names_the_reservation_that_covers_it(partner: StagedPartner, info: str, order: str | None) -> None:
+    partner.stage(daily_usage=[usage("10", additional_info=info)]).build()
+    assert partner.only("SELECT benefit_order_id FROM cost.daily_usage")["benefit_order_id"] == order
 
 
 def test_access_is_lost_on_the_first_day_without_credit_after_the_last_with_it(partner: StagedPartner) -> None:

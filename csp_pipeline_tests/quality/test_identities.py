@@ -35,7 +35,14 @@ TIED = {
     ],
     "meta.file_invoices": [
         FILE + "'reconciliation' AS kind, 'G1' AS invoice_number, 'EUR' AS currency, true AS is_current, "
-        "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged"
+        "12.30 AS amount_file, 12.30 AS amount_staged, 14.64 AS total_staged, 'g.csv' AS source_file",
+        FILE + "'daily_usage' AS kind, 'G1' AS invoice_number, 'EUR' AS currency, true AS is_current, "
+        "10.01 AS amount_file, 10.01 AS amount_staged, 'u.csv' AS source_file",
+    ],
+    "cost.daily_usage": [
+        BILLED + "10 AS net_amount",
+        BILLED.replace("G1", "g1") + "0.01 AS net_amount",
+        MONTH + "true AS is_estimate, 5 AS net_amount",
     ],
     "cost.invoice_lines": [
         BILLED + FILE + "'l1' AS line_id, 'azure_plan' AS product_family, 10 AS subtotal_amount, 2 AS tax_amount, "
@@ -125,12 +132,16 @@ BREAKS = {
         "rows_conserved: g.csv: expected 3 rows in the file, found 1 staged and 1 quarantined",
     ),
     "amounts_conserved": (
-        "UPDATE meta.file_invoices SET amount_file = 12.31",
-        "amounts_conserved: G1 in file aaaaaaaaaaaa: expected 12.31 EUR less 0.00 quarantined, found 12.30",
+        "UPDATE meta.file_invoices SET amount_file = 12.31 WHERE kind = 'reconciliation'",
+        "amounts_conserved: G1 in g.csv (aaaaaaaaaaaa): expected 12.31 EUR less 0.00 quarantined, found 12.30",
     ),
     "invoice_lines_equal_files": (
         "UPDATE cost.invoice_lines SET total_amount = 12.01, tax_amount = 2.01 WHERE line_id = 'l1'",
-        "invoice_lines_equal_files: G1: expected 14.64 in the files, found 14.65 in cost.invoice_lines",
+        "invoice_lines_equal_files: G1 (g.csv): expected 14.64 in the files, found 14.65 in cost.invoice_lines",
+    ),
+    "daily_usage_equals_files": (
+        "UPDATE cost.daily_usage SET net_amount = 10.02 WHERE net_amount = 10",
+        "daily_usage_equals_files: G1 (u.csv): expected 10.01 in the files, found 10.03 in cost.daily_usage",
     ),
     "subtotal_and_tax_are_total": (
         "UPDATE cost.invoice_lines SET tax_amount = 0 WHERE line_id = 'l1'",

@@ -44,7 +44,8 @@ def _has_reservation(additional_info: str) -> bool:
     if "reservation" not in additional_info.casefold():
         return False
     try:
-        info = json.loads(additional_info)
+        is_doubled = '""reservation' in additional_info.casefold()
+        info = json.loads(additional_info.replace('""', '"') if is_doubled else additional_info)
     except json.JSONDecodeError:
         return True
     return isinstance(info, dict) and any(

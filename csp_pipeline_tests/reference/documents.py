@@ -76,7 +76,7 @@ class Document:
 
 def is_microsoft(publisher: str) -> bool:
     """Whether the publisher is Microsoft, whatever its legal suffix."""
-    return publisher.casefold().startswith("microsoft")
+    return publisher.strip().casefold().startswith("microsoft")
 
 
 def is_credit(line: CostLine) -> bool:
@@ -160,7 +160,7 @@ def _document(key: tuple[str, str], header: Header | None, lines: list[CostLine]
 
 
 def _derive_voids(documents: list[Document]) -> None:
-    """Rule 3.3: a void without a file reverses the document it voids."""
+    """Rule 3.3: a void without a file reverses the document it voids, lines and usage each where it has no file."""
     by_number = {document.invoice_number: document for document in documents if document.provider == MICROSOFT}
     for document in documents:
         header = document.header
@@ -169,9 +169,10 @@ def _derive_voids(documents: list[Document]) -> None:
             continue
         if header.document_type.casefold() == "void_note":
             voided.state = "voided"
-            if not document.lines and not document.usage:
+            if not document.lines:
                 document.state = "derived"
                 document.lines = [_reversed_line(line, document.invoice_number) for line in voided.lines]
+            if not document.usage:
                 document.usage = [_reversed_usage(row, document.invoice_number) for row in voided.usage]
         elif header.document_type.casefold() == "invoice":
             voided.state = "replaced"
@@ -202,11 +203,15 @@ def _reversed_usage(row: UsageRow, number: str) -> UsageRow:
 
 
 def _estimates(billed: list[Document], lines: list[CostLine], usage: list[UsageRow]) -> list[Document]:
-    """Rule 3.4: open-month data counts until a billed file of its month and currency is there.
+    """Rule 3.4: open-month data counts until an invoice's file of its month and currency is there; notes end none.
+
+    Lines end open usage too, usage ends no open lines.
 
     A file is of the month in which most of its rows lie: a late change of the month before stands in it too.
     """
-    loaded = {(d.billing_month, d.currency) for d in billed if d.lines or d.usage}
+    invoiced = [d for d in billed if _is_invoice(d)]
+    with_lines = {(d.billing_month, d.currency) for d in invoiced if any(line.kind == "recon" for line in d.lines)}
+    with_usage = with_lines | {(d.billing_month, d.currency) for d in invoiced if d.usage}
     by_month: dict[tuple[str, str], Document] = {}
 
     def document(month: str, currency: str) -> Document:
@@ -222,4 +227,13 @@ def _estimates(billed: list[Document], lines: list[CostLine], usage: list[UsageR
         document(months[line.source_file], line.currency).lines.append(line)
     for row in usage:
         document(months[row.source_file], row.currency).usage.append(row)
-    return [document for key, document in by_month.items() if key not in loaded]
+    for key, open_month in by_month.items():
+        open_month.lines = [] if key in with_lines else open_month.lines
+        open_month.usage = [] if key in with_usage else open_month.usage
+    return [open_month for open_month in by_month.values() if open_month.lines or open_month.usage]
+
+
+def _is_invoice(document: Document) -> bool:
+    if document.header is None or not document.header.document_type:
+        return document.invoice_number.upper().startswith("G")
+    return document.header.document_type.casefold() == "invoice"

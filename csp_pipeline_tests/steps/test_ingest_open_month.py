@@ -78,6 +78,34 @@ def test_the_open_month_is_gone_when_its_billed_rows_are_there(case: InboxCase) 
     ]
 
 
+def test_billed_lines_end_open_usage_too_but_billed_usage_no_open_lines(case: InboxCase) -> None:
+    case.ingest(r__csv=recon(OPEN), u__csv=usage(OPEN))
+    case.ingest(b__csv=usage({}))
+    assert [row[0] for row in case.query(CURRENT)] == ["open_reconciliation"]
+    case.ingest(g__csv=recon({}))
+    assert case.query(CURRENT) == []
+
+
+def test_billed_lines_without_their_usage_end_open_usage(case: InboxCase) -> None:
+    case.ingest(u__csv=usage(OPEN))
+    case.ingest(g__csv=recon({}))
+    assert case.query(CURRENT) == []
+
+
+def test_a_void_or_credit_note_ends_no_open_month(case: InboxCase) -> None:
+    def told(number: str, document_type: str) -> dict[str, object]:
+        dates = {"invoiceDate": "2026-11-07", "billingPeriodStartDate": "2026-10-01"}
+        return {"id": number, "documentType": document_type, "totalCharges": -1, "currencyCode": "EUR", **dates}
+
+    notes = {"G000000007": "void_note", "G000000008": "adjustmentNote", "C000000009": ""}
+    headers = [told(number, name) for number, name in notes.items() if name]
+    case.ingest(r__csv=recon(OPEN), h__json=json.dumps({"items": headers}))
+    case.ingest(n__csv=recon(*({"InvoiceNumber": number} for number in notes)))
+    assert len(case.query(CURRENT)) == 1
+    case.ingest(i__json=json.dumps({"items": [told("C000000009", "Invoice")]}))
+    assert case.query(CURRENT) == []
+
+
 def test_late_lines_of_billed_months_stay_in_the_open_month(case: InboxCase) -> None:
     case.ingest(g__csv=recon({}))
     late = {**OPEN, "Subtotal": "7"}

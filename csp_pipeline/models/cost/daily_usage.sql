@@ -1,10 +1,10 @@
 -- Every usage row of the partition's documents, and of its open month as estimates, with the earned credit per row.
 -- Amounts received are kept as sent; the integer arithmetic has a short path (64 bits) for the ten decimals that Microsoft sends,
--- and an exact one for the rest. A derived document has the usage of the one it reverses, with the opposite sign.
+-- and an exact one for the rest. A void note without a file of usage has that of the document it reverses, with the opposite sign.
 WITH documents AS (
     SELECT
         invoice_number,
-        reverses_invoice_number
+        CASE WHEN is_usage_derived THEN reverses_invoice_number END AS usage_of
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -26,7 +26,7 @@ sent AS (
         documents.invoice_number,
         FALSE AS is_estimate
     FROM staged_daily_usage AS usage
-    INNER JOIN documents ON upper(documents.reverses_invoice_number) = upper(usage.invoice_number)
+    INNER JOIN documents ON upper(documents.usage_of) = upper(usage.invoice_number)
     UNION ALL BY NAME
     SELECT
         * EXCLUDE (invoice_number, billing_month),
@@ -45,18 +45,18 @@ staged AS (
             ELSE CAST(partner_earned_credit_percentage AS DECIMAL(18, 4))
         END AS pec_percent,
         billing_pre_tax_total > 0
-        AND lower(publisher_name) LIKE 'microsoft%'
+        AND lower(trim(publisher_name)) LIKE 'microsoft%'
         AND coalesce(lower(replace(benefit_type, ' ', '')), '') <> 'savingsplan'
-        AND coalesce(lower(credit_type), '') <> 'azure credit applied'
+        AND coalesce(lower(trim(credit_type)), '') <> 'azure credit applied'
         AND NOT regexp_matches(coalesce(meter_name, ''), '(?i)\bspot\b')
         AND NOT (
             contains(coalesce(additional_info, ''), 'eservation')
-            AND regexp_matches(additional_info, '(?i)"reservation(order)?id"\s*:\s*"\s*[^"\s]')
+            AND regexp_matches(additional_info, '(?i)"reservation(order)?id"+\s*:\s*("+\s*[^"\s,}]|-?\d)')
         ) AS is_pec_eligible,
         CASE
             WHEN lower(replace(benefit_type, ' ', '')) = 'savingsplan' THEN nullif(trim(benefit_order_id), '')
             WHEN contains(coalesce(additional_info, ''), 'eservation')
-                THEN nullif(regexp_extract(additional_info, '(?i)"reservationorderid"\s*:\s*"\s*([^"\s]+)', 1), '')
+                THEN nullif(nullif(regexp_extract(additional_info, '(?i)"reservationorderid"+\s*:\s*"*\s*([^"\s,}]+)', 1), ''), 'null')
         END AS named_benefit_order_id
     FROM sent
 ),
@@ -115,9 +115,7 @@ SELECT
     from_units10(
         CASE
             WHEN net_units10 IS NOT NULL THEN net_units10 + pec_units10
-            ELSE divide_half_away(
-                units18(billing_pre_tax_total) * 1000000, CAST(1000000 - CAST(pec_percent * 10000 AS BIGINT) AS HUGEINT) * 100000000
-            )
+            ELSE divide_half_away(units18(billing_pre_tax_total) + pec_units10 * 100000000, CAST(100000000 AS HUGEINT))
         END
     ) AS gross_amount,
     named_benefit_order_id AS benefit_order_id,

@@ -1,11 +1,12 @@
 -- Every version of the partition's documents, by customer and kind of file: lines with their amounts, daily usage apart from
--- them. A void note without a file is known from its header on, by what was then known of the document that it voids.
+-- them. A void note without a file of its own is known from its header on, by what was then known of the document that it voids.
 WITH documents AS (
     SELECT
         provider,
         invoice_number,
         upper(trim(invoice_number)) AS number_key,
-        upper(trim(reverses_invoice_number)) AS reversed_key,
+        CASE WHEN are_lines_derived THEN upper(trim(reverses_invoice_number)) END AS reversed_key,
+        CASE WHEN is_usage_derived THEN upper(trim(reverses_invoice_number)) END AS reversed_usage_key,
         CASE
             WHEN regexp_replace(lower(document_type), '[^a-z]', '', 'g') = 'voidnote' THEN upper(trim(replaces_invoice_number))
         END AS voided_key
@@ -132,23 +133,23 @@ sums AS (
     SELECT
         'microsoft' AS provider,
         'daily_usage' AS kind,
-        coalesce(documents.reversed_key, documents.number_key) AS number_key,
+        coalesce(documents.reversed_usage_key, documents.number_key) AS number_key,
         versions.version_number,
         min(used.customer_id) AS customer_id,
         CAST(sum(used.usage_rows) AS BIGINT) AS line_count,
         CAST(0 AS DECIMAL(38, 18)) AS subtotal_amount,
         CAST(0 AS DECIMAL(38, 18)) AS tax_amount,
         CAST(0 AS DECIMAL(38, 18)) AS total_amount,
-        sum(CASE WHEN documents.reversed_key IS NULL THEN used.net_amount ELSE -used.net_amount END) AS usage_amount
+        sum(CASE WHEN documents.reversed_usage_key IS NULL THEN used.net_amount ELSE -used.net_amount END) AS usage_amount
     FROM cost.usage_groups AS used
     INNER JOIN documents ON documents.provider = 'microsoft' AND used.invoice_number = documents.invoice_number
     INNER JOIN versions
         ON
             versions.kind = 'daily_usage'
             AND versions.is_current
-            AND versions.number_key = coalesce(documents.reversed_key, documents.number_key)
+            AND versions.number_key = coalesce(documents.reversed_usage_key, documents.number_key)
     WHERE used.billing_month = $billing_month AND used.currency = $currency
-    GROUP BY documents.number_key, documents.reversed_key, versions.version_number, id_key(used.customer_id)
+    GROUP BY documents.number_key, documents.reversed_usage_key, versions.version_number, id_key(used.customer_id)
 ),
 
 own AS (
@@ -172,11 +173,12 @@ own AS (
             AND sums.version_number = versions.version_number
 ),
 
--- until the void note has a file of its own
+-- until the void note has a file of its own, of lines and of usage each
 ends AS (
     SELECT
         provider,
         number_key,
+        kind = 'daily_usage' AS is_usage,
         min(effective_at) AS ended_at
     FROM versions
     WHERE kind <> 'invoice_headers'
@@ -202,7 +204,8 @@ derived AS (
         greatest(versions.known_at, header.known_at) AS known_at,
         greatest(versions.effective_at, header.effective_at) AS effective_at,
         least(versions.superseded_at, ends.ended_at) AS superseded_at,
-        versions.is_current AND documents.reversed_key IS NOT NULL AS is_current,
+        versions.is_current
+        AND CASE WHEN sums.kind = 'daily_usage' THEN documents.reversed_usage_key ELSE documents.reversed_key END IS NOT NULL AS is_current,
         versions.source_files
     FROM documents
     INNER JOIN versions AS header
@@ -218,7 +221,11 @@ derived AS (
             AND sums.kind = versions.kind
             AND sums.number_key = versions.number_key
             AND sums.version_number = versions.version_number
-    LEFT JOIN ends ON documents.provider = ends.provider AND documents.number_key = ends.number_key
+    LEFT JOIN ends
+        ON
+            documents.provider = ends.provider
+            AND documents.number_key = ends.number_key
+            AND ends.is_usage = (sums.kind = 'daily_usage')
     WHERE
         documents.voided_key <> documents.number_key
         AND greatest(versions.effective_at, header.effective_at)

@@ -1,5 +1,5 @@
--- One row per document of the provider: from its header, completed by the files that carry its lines. A void note without a file
--- of its own is derived: it reverses the lines and the usage of the document that it voids.
+-- One row per document of the provider: from its header, completed by the files that carry its lines. What a void note has no file
+-- of its own for is derived: without one of lines it reverses the lines of the document that it voids, without one of usage its usage.
 WITH parts AS (
     SELECT
         provider_of(kind) AS provider,
@@ -25,7 +25,9 @@ files AS (
         arg_min(lines_month, (is_usage, -rows_staged, lines_month)) FILTER (WHERE lines_month IS NOT NULL) AS lines_month,
         arg_min(currency, (is_usage, -rows_staged, currency)) FILTER (WHERE currency IS NOT NULL) AS currency,
         sum(total_staged) FILTER (WHERE NOT is_usage) AS total_amount,
-        sum(tax_staged) FILTER (WHERE NOT is_usage) AS tax_amount
+        sum(tax_staged) FILTER (WHERE NOT is_usage) AS tax_amount,
+        bool_or(NOT is_usage) AS has_lines,
+        bool_or(is_usage) AS has_usage
     FROM parts
     GROUP BY provider, number_key
 ),
@@ -80,7 +82,9 @@ derived AS (
         coalesce(strftime(original_header.billing_period_start_date, '%Y-%m'), original.lines_month) AS original_month,
         original.currency,
         -original.total_amount AS total_amount,
-        -original.tax_amount AS tax_amount
+        -original.tax_amount AS tax_amount,
+        NOT coalesce(own.has_lines, FALSE) AS are_lines_derived,
+        original.has_usage AND NOT coalesce(own.has_usage, FALSE) AS is_usage_derived
     FROM headers AS void
     INNER JOIN files AS original
         ON
@@ -88,19 +92,23 @@ derived AS (
             AND void.number_key <> original.number_key
             AND original.number_key = upper(trim(void.amends_of))
     LEFT JOIN headers AS original_header ON original.number_key = original_header.number_key
-    ANTI JOIN files AS own ON void.provider = own.provider AND void.number_key = own.number_key
-    WHERE regexp_replace(lower(void.document_type), '[^a-z]', '', 'g') = 'voidnote'
+    LEFT JOIN files AS own ON void.provider = own.provider AND void.number_key = own.number_key
+    WHERE
+        regexp_replace(lower(void.document_type), '[^a-z]', '', 'g') = 'voidnote'
+        AND (are_lines_derived OR is_usage_derived)
 ),
 
 completed AS (
     SELECT
         coalesce(headers.provider, files.provider) AS provider,
         coalesce(headers.number_key, files.number_key) AS number_key,
-        files.* EXCLUDE (provider, number_key, currency, total_amount, tax_amount),
+        files.* EXCLUDE (provider, number_key, currency, total_amount, tax_amount, has_lines, has_usage),
         coalesce(files.currency, derived.currency) AS lines_currency,
         coalesce(files.total_amount, derived.total_amount) AS lines_total_amount,
         coalesce(files.tax_amount, derived.tax_amount) AS lines_tax_amount,
         derived.reverses_invoice_number,
+        coalesce(derived.are_lines_derived, FALSE) AS are_lines_derived,
+        coalesce(derived.is_usage_derived, FALSE) AS is_usage_derived,
         derived.original_month,
         headers.* EXCLUDE (provider, number_key, invoice_number),
         headers.invoice_number AS header_number,
@@ -130,7 +138,7 @@ SELECT
     ) AS total_amount,
     coalesce(CASE WHEN document.is_comparable THEN document.tax_total END, document.lines_tax_amount) AS tax_amount,
     CASE
-        WHEN document.reverses_invoice_number IS NOT NULL THEN 'derived'
+        WHEN document.are_lines_derived THEN 'derived'
         WHEN amendments.is_voided THEN 'voided'
         WHEN amendments.is_replaced THEN 'replaced'
         ELSE 'billed'
@@ -141,7 +149,9 @@ SELECT
     CASE WHEN document.is_comparable THEN coalesce(document.total_charges, statements.total_amount) END AS header_amount,
     CASE WHEN document.is_comparable THEN document.tax_total END AS stated_tax_amount,
     document.invoice_number IS NOT NULL AS has_files,
-    document.reverses_invoice_number
+    document.reverses_invoice_number,
+    document.are_lines_derived,
+    document.is_usage_derived
 FROM completed AS document
 LEFT JOIN scans ON document.provider = scans.provider AND document.number_key = scans.number_key
 LEFT JOIN statements ON document.provider = statements.provider AND document.number_key = statements.number_key

@@ -5,8 +5,8 @@
 WITH documents AS (
     SELECT
         invoice_number,
-        upper(coalesce(reverses_invoice_number, invoice_number)) AS lines_of,
-        CAST(CASE WHEN reverses_invoice_number IS NULL THEN 1 ELSE -1 END AS DECIMAL(1, 0)) AS direction
+        upper(CASE WHEN are_lines_derived THEN reverses_invoice_number ELSE invoice_number END) AS lines_of,
+        CAST(CASE WHEN are_lines_derived THEN -1 ELSE 1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
@@ -106,7 +106,7 @@ SELECT
     line.unit AS unit_type,
     line.direction * line.subtotal AS subtotal_amount,
     line.direction * line.tax_amount AS tax_amount,
-    line.direction * coalesce(line.post_tax_total, line.subtotal + coalesce(line.tax_amount, 0)) AS total_amount,
+    line.direction * coalesce(line.post_tax_total, 0) AS total_amount,
     $currency AS currency,
     $currency AS pricing_currency,
     CAST(1 AS DECIMAL(38, 18)) AS fx_rate,
