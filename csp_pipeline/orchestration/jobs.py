@@ -12,6 +12,7 @@ from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.file_catalogue import FILE_TABLES
 
 FETCH, INGEST, PREPARE, COST, MATCHES = "fetch", "ingest", "prepare", "cost_partitions", "cost_matches"
+MATCHED = ("billing.subscription_links", "billing.cost_matches")
 DRAFTS, RECONCILIATION, OVERVIEWS, PUBLISH = "drafts", "reconciliation", "cost_overviews", "publish"
 
 
@@ -51,12 +52,10 @@ def stage_jobs() -> dg.Definitions:
             _tables(*keys_of("cost", "month_currency")) | proof_check,
             description="Cost lines, usage, Azure plan cost, earned credit and proof of a month and currency.",
         ),
-        dg.define_asset_job(
-            MATCHES, _tables("billing.cost_matches"), description="Find the contract line of every cost line."
-        ),
+        dg.define_asset_job(MATCHES, _tables(*MATCHED), description="Find the contract line of every cost line."),
         dg.define_asset_job(
             DRAFTS,
-            _tables(*(key for key in keys_of("billing") if key != "billing.cost_matches")),
+            _tables(*(key for key in keys_of("billing") if key not in MATCHED)),
             description="Draft the customer invoices of a month.",
         ),
         dg.define_asset_job(

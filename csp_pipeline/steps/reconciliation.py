@@ -114,9 +114,10 @@ def _finished_rows(
 ) -> tuple[list[Finished], Books]:
     pieces = read_pieces(con)
     contracts = read_contracts(con)
-    books = read_books(con, pieces, contracts, drafted_through=drafted_through, billing_starts_on=starts_on)
+    charges = read_charges(con)
+    books = read_books(con, pieces, contracts, charges, drafted_through=drafted_through, billing_starts_on=starts_on)
     currencies = dict(con.execute("SELECT account_id, currency FROM reference.accounts").fetchall())
-    rows = collect_rows(pieces, read_charges(con), contracts, currencies, books.rates)
+    rows = collect_rows(pieces, charges, contracts, currencies, books.rates)
     allocate_conversions(rows.values(), books.decimals)
     return [done for row in rows.values() for done in finish(row, books)], books
 
