@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from csp_pipeline.cli_close import close
 from csp_pipeline.cli_errors import FAILED, in_a_sentence
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(ledger, name="ledger")
 app.command()(issue)
+app.command()(close)
 
 
 @app.command()

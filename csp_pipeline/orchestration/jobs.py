@@ -60,7 +60,7 @@ def stage_jobs() -> dg.Definitions:
         ),
         dg.define_asset_job(
             RECONCILIATION,
-            _tables(*keys_of("reconciliation")),
+            _tables(*(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)),
             description="Compare revenue with cost and name the cause of every difference.",
         ),
         dg.define_asset_job(

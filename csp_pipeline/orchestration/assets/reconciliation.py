@@ -15,6 +15,7 @@ from csp_pipeline.orchestration.assets.tables import (
     table_spec,
 )
 from csp_pipeline.steps import run
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.warehouse import writing
 
 RECONCILED_FROM = (
@@ -38,7 +39,7 @@ RECONCILED_FROM = (
 
 def build(pool: str | None) -> list[dg.AssetsDefinition]:
     """The assets of the group."""
-    tables = keys_of("reconciliation")
+    tables = tuple(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)
     with quiet_beta_warnings():
 
         @dg.multi_asset(
