@@ -19,6 +19,7 @@ import typer
 
 from csp_pipeline.cli_close import close
 from csp_pipeline.cli_errors import FAILED, in_a_sentence
+from csp_pipeline.cli_explain import explain
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
 from csp_pipeline.cli_sandbox import sandbox
@@ -42,6 +43,7 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(ledger, name="ledger")
 app.command()(issue)
 app.command()(close)
+app.command()(explain)
 
 
 @app.command()

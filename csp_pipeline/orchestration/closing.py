@@ -1,7 +1,7 @@
 """Closing a month as the command does it: books up to date, the month closed in the ledger, all published.
 
-What belongs here: the order of these, and that the pack of the month is written from what was published. The rules are in
-`steps/periods`, the files in `steps/month_end`.
+What belongs here: the order of these, and that the pack of the month is written from what was published. The rules are
+in `steps/periods`, the files in `steps/month_end`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ A stage's job can be started from the UI for any partition. `nightly_job` and `m
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
+from csp_pipeline.orchestration.reconciliation_metadata import UNEXPLAINED_CHECK
 from csp_pipeline.quality.identities import IDENTITIES
 from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.file_catalogue import FILE_TABLES
@@ -28,6 +29,7 @@ def tables_of(step: str) -> tuple[str, ...]:
 def stage_jobs() -> dg.Definitions:
     """One job per stage, in the order in which a month needs them, to be merged into a code location."""
     proof_check = dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven"))
+    unexplained_check = dg.AssetSelection.checks(UNEXPLAINED_CHECK.key)
     identity_checks = dg.AssetSelection.checks(
         *(dg.AssetCheckKey(asset_key(identity.table), identity.name) for identity in IDENTITIES)
     )
@@ -60,7 +62,7 @@ def stage_jobs() -> dg.Definitions:
         ),
         dg.define_asset_job(
             RECONCILIATION,
-            _tables(*(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)),
+            _tables(*(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)) | unexplained_check,
             description="Compare revenue with cost and name the cause of every difference.",
         ),
         dg.define_asset_job(

@@ -1,8 +1,8 @@
 """Periods: which months are closed, in which month each line counts, what was posted when one was closed.
 
-What belongs here: closed months from the ledger, the posting month of provider lines, and `reconciliation.postings`, the
-view by posting month that never restates: what a closed month held is kept in the ledger, and whatever it would be now,
-the rest posts to the first month still open. The rule of the posting month is `domain/posting`.
+What belongs here: closed months from the ledger, the posting month of provider lines, and `reconciliation.postings`,
+the view by posting month that never restates: what a closed month held is kept in the ledger, and whatever it would be
+now, the rest posts to the first month still open. The rule of the posting month is `domain/posting`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def build_overviews(con: duckdb.DuckDBPyConnection, first: str, through: str) ->
         through: the last one, for which sync health is told.
     """
     as_of_on = last_day_of(through)
-    parameters = {
+    parameters: dict[str, dict[str, object]] = {
         "explained_share": {"starred": sorted(NEEDS_A_PERSON)},
         "sync_health": {"month": through, "as_of_on": as_of_on},
         "sync_health_days": {"first": first, "as_of_on": as_of_on},

@@ -69,7 +69,7 @@ def test_a_late_line_of_a_closed_month_posts_to_the_first_open_one(tmp_path: Pat
 
 
 def test_a_restated_document_never_changes_what_a_closed_month_held(tmp_path: Path) -> None:
-    """100 was posted to January; restated to 90 after the close, February gets -10, and both sum to what is true now."""
+    """100 was posted to January; restated to 90 after the close, February gets -10: both sum to what is true now."""
     with billing_case(tmp_path) as case:
         seats(case)
         worked(case)
