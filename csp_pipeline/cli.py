@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from csp_pipeline.cli_close import close
 from csp_pipeline.cli_errors import FAILED, cause_of, in_a_sentence, sentence_of
+from csp_pipeline.cli_explain import explain
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
 from csp_pipeline.cli_sandbox import sandbox
@@ -40,6 +42,8 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(ledger, name="ledger")
 app.command()(issue)
+app.command()(close)
+app.command()(explain)
 
 
 @app.command()

@@ -64,6 +64,7 @@ def render(summary: Summary, console: Console) -> None:
     _table(console, "Revenue and cost, the month and all months", _TOTAL_COLUMNS, summary.totals, rounded_cell)
     _table(console, "Customer invoices of the month", _DRAFT_COLUMNS, summary.drafts)
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
+    _table(console, "Differences explained, by amount", _EXPLAINED_COLUMNS, summary.explained, rounded_cell)
     if summary.disputes:
         _table(console, "Disputed with providers, open cases first", _DISPUTE_COLUMNS, summary.disputes)
     _files(console, summary)
@@ -132,6 +133,15 @@ _CAUSE_COLUMNS = {
     "all months": "amount",
     "for a person": "needs_a_person",
     "the largest": "largest",
+}
+
+_EXPLAINED_COLUMNS = {
+    "cur": "currency",
+    "differences": "absolute_amount",
+    "explained": "explained_amount",
+    "percent": "explained_percent",
+    "unexplained": "unexplained_amount",
+    "for a person": "open_amount",
 }
 
 

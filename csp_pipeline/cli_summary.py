@@ -89,6 +89,18 @@ GROUP BY cause, currency
 ORDER BY abs(sum(amount)) DESC, cause, currency
 """
 
+_EXPLAINED = """
+SELECT
+    currency,
+    sum(absolute_amount) AS absolute_amount,
+    sum(explained_amount) AS explained_amount,
+    sum(unexplained_amount) AS unexplained_amount,
+    sum(open_amount) AS open_amount
+FROM reconciliation.explained_share
+GROUP BY currency
+ORDER BY currency
+"""
+
 _DRAFTS = """
 SELECT
     billing_month,
@@ -166,6 +178,7 @@ class Summary:
     totals: list[Row]
     drafts: list[Row]
     causes: list[Row]
+    explained: list[Row]
     disputes: list[Row]
     files: list[Row]
     quarantine: list[Row]
@@ -188,6 +201,7 @@ class Summary:
             "totals": _json(self.totals),
             "drafts": _json(self.drafts),
             "differences": _json(self.causes),
+            "explained": _json(self.explained),
             "disputes": _json(self.disputes),
             "files": _json(self.files),
             "quarantine": _json(self.quarantine),
@@ -221,6 +235,7 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
             totals=totals,
             drafts=ask(_DRAFTS),
             causes=causes,
+            explained=[row | {"explained_percent": _share(row)} for row in ask(_EXPLAINED)],
             disputes=disputes,
             files=files,
             quarantine=ask(_QUARANTINE),
@@ -228,6 +243,12 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
             reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices)],
             where=_where(home),
         )
+
+
+def _share(row: Row) -> Decimal:
+    """The explained share of the differences in percent, with 4 decimals; 100 where nothing differs."""
+    whole = row["absolute_amount"]
+    return (100 * row["explained_amount"] / whole).quantize(Decimal("0.0001")) if whole else Decimal(100)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-    from csp_pipeline.domain.difference_facts import OwnCycle, Part
+    from csp_pipeline.domain.difference_facts import OwnCycle, Part, RevenueLine
     from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates, Row
 
 
@@ -34,11 +34,18 @@ class Books:
     """The facts that rows share.
 
     Attributes:
-        loaded: first and last billing month with provider files, by currency.
-        main_currencies: the currency in which most provider lines of an account come; under None, that of all lines.
+        loaded: first and last billing month with provider files, by provider and currency.
+        main_sources: the provider and currency in which most lines of an account come, of distributors (True) and of
+            the provider itself (False); under the account None, that of all lines.
         contract_pieces: every provider piece of a contract line, whatever the month.
         gross_credit: the earned credit to add to the base of cost-plus lines on gross cost, by contract line,
             service month and cost currency.
+        charges: our lines by contract line, whatever the month.
+        versions: the other versions of a contract line's price.
+        linked: the contract lines, and the link, joined with a contract line by replaced subscriptions.
+        replaced: for a subscription in lower case the contract lines, and the link, of the one it took the place of.
+        successors: the subscriptions in lower case, and the link, that took the place of a contract line's.
+        unmatched: provider pieces that no contract line takes, by account and subscription in lower case.
     """
 
     contracts: Mapping[str, Contract]
@@ -46,13 +53,19 @@ class Books:
     cycles: Mapping[str, Sequence[OwnCycle]]
     changes: Mapping[tuple[str, str], Sequence[tuple[str, date, Decimal, Decimal]]]
     subscriptions: Mapping[tuple[str, str], Subscription]
-    loaded: Mapping[str, tuple[str, str]]
-    main_currencies: Mapping[str | None, str]
+    loaded: Mapping[tuple[str, str], tuple[str, str]]
+    main_sources: Mapping[tuple[str | None, bool], tuple[str, str]]
     decimals: Mapping[str, int]
     rates: ExchangeRates
     gross_credit: Mapping[tuple[str, str, str], Decimal]
     drafted_through: str
     billing_starts_on: date
+    charges: Mapping[str, Sequence[RevenueLine]] = field(default_factory=dict)
+    versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    linked: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    replaced: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    successors: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    unmatched: Mapping[tuple[str, str], Sequence[CostPiece]] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,8 +94,20 @@ def whole_units(amount: Decimal) -> int:
 
 
 def documents_of(contract: Contract, done: Finished, books: Books) -> Documents:
-    """The documents that count for a contract line: those in the currency its cost comes in."""
-    pieces = books.contract_pieces.get(contract.contract_line_id, ())
-    main = books.main_currencies.get(contract.account_id) or books.main_currencies.get(None, "")
-    first, last = books.loaded.get(done.cost_currency or (pieces[0].currency if pieces else main), (None, None))
+    """The documents that count for a contract line: those of the provider and the currency that its cost comes from."""
+    first, last = books.loaded.get(_source_of(contract, done, books), (None, None))
     return Documents(first, last, books.drafted_through, books.billing_starts_on)
+
+
+def _source_of(contract: Contract, done: Finished, books: Books) -> tuple[str, str]:
+    """Provider and currency of a row's latest line, else of the contract line's, else of most of the account's."""
+    of_contract = books.contract_pieces.get(contract.contract_line_id, ())
+    of_row = [piece for piece, _ in done.row.pieces if piece.currency == done.cost_currency]
+    latest = max(
+        of_row or of_contract, key=lambda piece: (piece.billing_month, piece.start, piece.line_ids), default=None
+    )
+    if latest is not None:
+        return latest.provider, latest.currency
+    is_distributed = contract.cost_source == "distributor"
+    of_account = books.main_sources.get((contract.account_id, is_distributed))
+    return of_account or books.main_sources.get((None, is_distributed), ("", ""))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import date
     from fractions import Fraction
 
+    from csp_pipeline.domain.counterparts import Counterpart
+
 ORDER = (
     "unmapped_customer",
     "replaced_subscription",
@@ -52,6 +54,7 @@ class ProviderLine:
     Attributes:
         expected_units: quantity x selling price x months x charge days / cycle days, in units of 1E-10, whole period.
         daily_price: the selling price per seat and day that this line implies.
+        monthly_price: the version of our price that it implies, per seat and month; None with tiers.
     """
 
     line_id: str
@@ -62,6 +65,7 @@ class ProviderLine:
     daily_price: Fraction
     subscription_starts_on: date | None = None
     cycle_start: date | None = None
+    monthly_price: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class RevenueLine:
 
 @dataclass(frozen=True, slots=True)
 class OwnCycle:
-    """A cycle of a contract line, clipped to it (end inclusive), with the price of one seat and day."""
+    """A cycle of a contract line, clipped to it (end inclusive), with the price of one seat and day, and per month."""
 
     start: date
     end: date
@@ -86,6 +90,7 @@ class OwnCycle:
     counts_as_issued: bool
     full_days: int
     daily_price: Fraction
+    monthly_price: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,8 @@ class SeatFacts:
     last_provider_start: date | None = None
     prepaid_since: date | None = None
     quantity_in_log: Decimal | None = None
+    counterparts: Sequence[Counterpart] = ()
+    contract_line_id: str = ""
 
 
 @dataclass(slots=True)
@@ -152,6 +159,11 @@ class Part:
 def fraction_units(amount: Fraction) -> int:
     """An exact fraction of a currency unit in whole units of 1E-10, rounded half away from zero."""
     return divide_half_away(amount.numerator * UNITS_PER_ONE, amount.denominator)
+
+
+def from_fraction(quantity: Fraction) -> Decimal:
+    """A quantity as a decimal; sums and differences of received quantities have at most 18 decimals."""
+    return Decimal(divide_half_away(quantity.numerator * 10**18, quantity.denominator)).scaleb(-18)
 
 
 def covers(line: ProviderLine | RevenueLine | OwnCycle, day: date) -> bool:

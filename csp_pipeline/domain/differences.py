@@ -6,12 +6,13 @@ What belongs here: the order in which the causes take their parts of one contrac
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.calendar import last_day_of
-from csp_pipeline.domain.difference_facts import ORDER, Part, SeatFacts, fraction_units, net_quantity
+from csp_pipeline.domain.calendar import first_day_of, last_day_of
+from csp_pipeline.domain.difference_facts import ORDER, Part, SeatFacts, fraction_units, from_fraction, net_quantity
 from csp_pipeline.domain.month_segments import Tally, tally_month
 from csp_pipeline.domain.pending_changes import pending_changes, timing_part
 from csp_pipeline.domain.recognition import UNITS_PER_ONE
@@ -35,6 +36,9 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
     """
     pending = pending_changes(facts)
     tally = tally_month(facts, pending)
+    if pending.changes and tally.elsewhere_quantity.get("replaced_subscription"):
+        pending = pending_changes(_without_replaced(facts, tally))
+        tally = tally_month(facts, pending)
     timing = timing_part(facts, pending, tally.timing_in_cycles)
     left_units = facts.difference_units
     left_quantity = facts.quantity_difference if facts.quantity_difference is not None else Decimal(0)
@@ -47,11 +51,21 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
             left_units -= units
             left_quantity -= quantity
 
+    def take_elsewhere(cause: str) -> None:
+        quantity = from_fraction(tally.elsewhere_quantity.get(cause, Fraction(0)))
+        take(
+            cause,
+            tally.elsewhere_units.get(cause, 0),
+            quantity if facts.quantity_difference is not None else Decimal(0),
+        )
+
+    take_elsewhere("replaced_subscription")
     if timing is not None:
         parts.append(timing)
         left_units -= timing.units
         left_quantity -= timing.quantity or Decimal(0)
     take("period", tally.period_units, left_quantity if tally.quantity_cause == "period" else Decimal(0))
+    take_elsewhere("price_version")
     if tally.has_cost and tally.has_revenue:
         left_normal = left_units - tally.expired_units - tally.early_units
         _take_both_sides(facts, tally, left_normal, left_quantity, take)
@@ -72,6 +86,9 @@ def _take_both_sides(
     quantity_here = left_quantity if tally.quantity_cause is None else Decimal(0)
     is_agreed = not facts.has_proration and _log_agrees(facts)
     prorated = tally.proration
+    version_units = fraction_units(tally.price_version)
+    take("price_version", version_units)
+    left_units -= version_units
     mismatch = tally.quantity_amount
     if quantity_here == 0 or is_agreed:
         prorated, mismatch = prorated + mismatch, Fraction(0)
@@ -86,6 +103,12 @@ def _take_both_sides(
         rest = 0
     take("quantity_mismatch", mismatch_units, Decimal(0) if is_agreed else quantity_here)
     take("unexplained", rest)
+
+
+def _without_replaced(facts: SeatFacts, tally: Tally) -> SeatFacts:
+    """The facts with what a replaced subscription explains taken off the quantity that changes can explain."""
+    replaced = from_fraction(tally.elsewhere_quantity["replaced_subscription"])
+    return replace(facts, quantity_difference=(facts.quantity_difference or Decimal(0)) - replaced)
 
 
 def _single_side(tally: Tally) -> str:
@@ -105,9 +128,24 @@ def _evidence(cause: str, facts: SeatFacts) -> list[tuple[str, str]]:
     """The rows behind a part: the provider's lines, ours, or both."""
     costs = [("cost.invoice_lines", line.line_id) for line in facts.provider_lines]
     revenues = [("billing.invoice_lines", line.key) for line in facts.revenue_lines]
+    if cause in {"price_version", "replaced_subscription"}:
+        proofs = [proof for other in facts.counterparts if other.cause == cause for proof in other.proof]
+        own = [("reference.contract_lines", facts.contract_line_id)] if cause == "price_version" else []
+        return own + list(dict.fromkeys(proofs)) + costs + revenues + _on_other_rows(cause, facts)
     if cause in {"unbilled_cost", "contract_expired"}:
         return costs
     return revenues if cause in {"revenue_without_cost", "rounding"} else costs + revenues
+
+
+def _on_other_rows(cause: str, facts: SeatFacts) -> list[tuple[str, str]]:
+    """The lines of the rows on which the other side stands, as far as they reach into the month."""
+    since, last = first_day_of(facts.month), last_day_of(facts.month)
+    others = [other for other in facts.counterparts if other.cause == cause]
+    costs = [line for other in others for line in other.provider_lines if line.start <= last and line.end >= since]
+    revenues = [line for other in others for line in other.revenue_lines if line.start <= last and line.end >= since]
+    return [("cost.invoice_lines", line.line_id) for line in costs] + [
+        ("billing.invoice_lines", line.key) for line in revenues
+    ]
 
 
 def _merged(parts: list[Part], *, has_quantity: bool) -> list[Part]:

@@ -14,14 +14,18 @@ _SENTENCES = {
     "unmapped_customer": (
         "The tenant {customer} belongs to no account, so its cost is charged to nobody; add it to account_tenants."
     ),
-    "replaced_subscription": "The subscription was replaced by another one; the cost is on the successor.",
+    "replaced_subscription": (
+        "One subscription took the place of another: we charge it under one, the provider under the other."
+    ),
     "credit": "The provider granted a one-off credit that no contract line passes on.",
     "timing": (
         "We charged {quantity} seats that were changed after the provider's bill; the change is expected on "
         "the provider's invoice of {expected}."
     ),
     "period": "The other side of these days stands on a document that is not loaded or not drafted yet.",
-    "price_version": "The price changed between the two documents.",
+    "price_version": (
+        "Our price changed inside the provider's charge: charged by one version of the price, compared at another."
+    ),
     "proration": "The provider's cycle and ours spread the same price over different days.",
     "fx_rate": "The exchange rate of the charge and that of the provider's document differ.",
     "rounding": "Amounts on our documents are rounded to the minor unit.",

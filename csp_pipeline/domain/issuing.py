@@ -17,7 +17,7 @@ from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.timeline import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
     from decimal import Decimal
 
@@ -139,7 +139,9 @@ def _lines_with_key(issued: Issued, charge: Charge) -> list[tuple[IssuedDocument
     return [(document, line) for document, line in lines if line.charge.key == charge.key]
 
 
-def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party) -> IssuedDocument:
+def issue(
+    draft: Document, numbering: Numbering, issued_on: date, seller: Party, closed: Collection[str] = ()
+) -> IssuedDocument:
     """Make a draft a document: number, dates, parties, and the hash of everything it says.
 
     Args:
@@ -147,6 +149,7 @@ def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party)
         numbering: counts on.
         issued_on: the day of issue; its year is the number's.
         seller: who bills.
+        closed: months closed for posting.
     """
     payer = draft.payer
     number = numbering.next(draft.document_type, issued_on.year)
@@ -156,7 +159,7 @@ def issue(draft: Document, numbering: Numbering, issued_on: date, seller: Party)
         document_type=draft.document_type,
         account_id=draft.account_id,
         billing_month=draft.billing_month,
-        posting_month=posting_month(draft.billing_month),
+        posting_month=posting_month(draft.billing_month, closed),
         issued_on=issued_on,
         due_on=issued_on + timedelta(days=payer.payment_terms_days),
         corrects_invoice_number=draft.corrects_invoice_number,

@@ -5,15 +5,16 @@ What belongs here: comparing provider lines, our lines and our cycle day by day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
-from csp_pipeline.domain.difference_facts import OwnCycle, ProviderLine, RevenueLine, SeatFacts, covers
-from csp_pipeline.domain.recognition import units_between
+from csp_pipeline.domain.counterparts import units_elsewhere
+from csp_pipeline.domain.difference_facts import OwnCycle, ProviderLine, RevenueLine, SeatFacts, covers, fraction_units
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, units_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,10 @@ class Tally:
     early_units: int = 0
     timing_in_cycles: Fraction = Fraction(0)
     proration: Fraction = Fraction(0)
+    price_version: Fraction = Fraction(0)
     quantity_amount: Fraction = Fraction(0)
+    elsewhere_units: dict[str, int] = field(default_factory=dict)
+    elsewhere_quantity: dict[str, Fraction] = field(default_factory=dict)
     quantity_cause: str | None = None
     has_cost: bool = False
     has_revenue: bool = False
@@ -44,6 +48,8 @@ def _segments(facts: SeatFacts) -> list[tuple[date, date]]:
     if facts.ends_on is not None:
         cuts.add(facts.ends_on + ONE_DAY)
     spans: list[ProviderLine | RevenueLine | OwnCycle] = [*facts.provider_lines, *facts.revenue_lines, *facts.cycles]
+    for other in facts.counterparts:
+        spans += [*other.provider_lines, *other.revenue_lines, *other.cycles]
     for span in spans:
         cuts.update((span.start, span.end + ONE_DAY))
     if facts.first_provider_line is not None:
@@ -68,42 +74,148 @@ def tally_month(facts: SeatFacts, pending: PendingChanges) -> Tally:
         difference = sum(units_between(line.units, line.start, line.end, first, after) for line in revenues) - sum(
             units_between(line.expected_units, line.start, line.end, first, after) for line in costs
         )
-        if cause == "period":
-            tally.period_units += difference
-        elif cause == "contract_expired":
-            tally.expired_units += difference
-        elif cause == "unbilled_cost":
-            tally.early_units += difference
-        elif cycle is not None:
-            _compare_days(tally, _Segment(cycle, revenues, costs, (after - first).days), pending)
-        if after == until:
+        segment = _Segment(cycle, revenues, costs, first, (after - first).days, difference, after == until)
+        cause = _take_segment(facts, tally, segment, cause, pending)
+        if segment.is_last:
             tally.quantity_cause = cause
     return tally
+
+
+def _take_segment(
+    facts: SeatFacts, tally: Tally, segment: _Segment, cause: str | None, pending: PendingChanges
+) -> str | None:
+    """Give a segment to other rows, to the cause of all its days, or compare its days; returns its quantity's cause."""
+    moved = _take_elsewhere(facts, tally, segment, cause)
+    left = segment.difference - moved.units
+    if moved.is_whole:
+        return None
+    if moved.is_undrafted:
+        cause = "period"
+    elif moved.quantity and cause == "contract_expired":
+        tally.quantity_amount += Fraction(left, UNITS_PER_ONE)
+        return None
+    if cause == "period":
+        tally.period_units += left
+    elif cause == "contract_expired":
+        tally.expired_units += left
+    elif cause == "unbilled_cost":
+        tally.early_units += left
+    elif segment.cycle is not None:
+        _compare_days(tally, segment, segment.cycle, pending, moved.quantity)
+    return cause
 
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
     """Days on which nothing changes, with the lines of both sides that cover them."""
 
-    cycle: OwnCycle
+    cycle: OwnCycle | None
     revenues: Sequence[RevenueLine]
     costs: Sequence[ProviderLine]
+    first: date
     days: int
+    difference: int
+    is_last: bool
+
+    @property
+    def ours(self) -> Fraction:
+        """The quantity we charge."""
+        return sum((Fraction(line.quantity) for line in self.revenues), Fraction(0))
+
+    @property
+    def provider(self) -> Fraction:
+        """The quantity that the provider charges."""
+        return sum((Fraction(line.quantity) for line in self.costs), Fraction(0))
+
+    @property
+    def expected(self) -> Fraction:
+        """What the provider's lines are worth on one of the days."""
+        return sum((Fraction(line.quantity) * line.daily_price for line in self.costs), Fraction(0))
+
+    @property
+    def expected_at_our_version(self) -> Fraction:
+        """The same at the version of the price that our cycle has, over the provider's days."""
+        if self.cycle is None or self.cycle.monthly_price is None:
+            return self.expected
+        return sum(
+            (
+                Fraction(line.quantity) * line.daily_price * self.cycle.monthly_price / line.monthly_price
+                if line.monthly_price
+                else Fraction(line.quantity) * line.daily_price
+                for line in self.costs
+            ),
+            Fraction(0),
+        )
 
 
-def _compare_days(tally: Tally, segment: _Segment, pending: PendingChanges) -> None:
-    """Compare both sides of a segment: seats in common differ by their day prices, the others are one side's own."""
-    cycle, revenues, costs, days = segment.cycle, segment.revenues, segment.costs, segment.days
-    ours = sum((Fraction(line.quantity) for line in revenues), Fraction(0))
-    provider = sum((Fraction(line.quantity) for line in costs), Fraction(0))
-    expected = sum((Fraction(line.quantity) * line.daily_price for line in costs), Fraction(0))
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What other rows explain of a segment: units of money and the signed quantity; whether that is all of it."""
+
+    units: int = 0
+    quantity: Fraction = Fraction(0)
+    is_whole: bool = False
+    is_undrafted: bool = False
+
+
+def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: str | None) -> _Moved:
+    """Take the part of a segment whose other side stands on another row: a version of the price, or a successor.
+
+    Days that have their other side there lack no document, so this comes before `period`.
+    """
+    others = facts.counterparts
+    if not others:
+        return _Moved()
+    surplus = segment.ours - segment.provider
+    found = units_elsewhere(surplus, others, segment.first)
+    if not found:
+        is_ended = cause == "contract_expired"
+        through = facts.documents.drafted_through
+        return _Moved(is_undrafted=is_ended and any(one.is_undrafted(segment.first, through) for one in others))
+    quantity = sum(found.values(), Fraction(0))
+    is_whole = quantity == surplus and not (segment.ours and segment.provider)
+    units = dict.fromkeys(found, segment.difference) if is_whole and len(found) == 1 else {}
+    for name, part in found.items():
+        tally.elsewhere_units[name] = tally.elsewhere_units.get(name, 0) + units.setdefault(
+            name, fraction_units(_worth(segment, part))
+        )
+        if segment.is_last:
+            tally.elsewhere_quantity[name] = tally.elsewhere_quantity.get(name, Fraction(0)) + part
+    tally.has_cost = tally.has_cost or surplus > 0
+    tally.has_revenue = tally.has_revenue or surplus < 0
+    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1)
+
+
+def _worth(segment: _Segment, quantity: Fraction) -> Fraction:
+    """What a surplus of units is worth over a segment: at our price where we charge them, else by the provider's."""
+    if quantity > 0:
+        price = segment.cycle.daily_price if segment.cycle is not None else Fraction(0)
+    else:
+        price = segment.expected / segment.provider if segment.provider else Fraction(0)
+    return quantity * price * segment.days
+
+
+def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: PendingChanges, moved: Fraction) -> None:
+    """Compare both sides of a segment: seats in common differ by their day prices, the others are one side's own.
+
+    Seats in common that are charged at another version of the price than the provider's line implies differ by that
+    first; by their days after it.
+    """
+    revenues, days = segment.revenues, segment.days
+    provider, expected = segment.provider, segment.expected
+    ours = segment.ours - max(moved, Fraction(0))
+    if moved < 0 and provider:
+        expected += moved * expected / provider
+        provider += moved
     charged_since = sum((change.delta for change in pending.changes if change.changed_on < cycle.start), Decimal(0))
     if charged_since and revenues:
         tally.timing_in_cycles += Fraction(charged_since) * cycle.daily_price * days
         ours -= Fraction(charged_since)
     provider_price = expected / provider if provider > 0 else cycle.daily_price
     common = max(min(ours, provider), Fraction(0))
-    tally.proration += common * (cycle.daily_price - provider_price) * days
+    our_version = segment.expected_at_our_version / segment.provider if segment.provider > 0 else provider_price
+    tally.price_version += common * (our_version - provider_price) * days
+    tally.proration += common * (cycle.daily_price - our_version) * days
     tally.quantity_amount += ((ours - common) * cycle.daily_price - expected + common * provider_price) * days
 
 

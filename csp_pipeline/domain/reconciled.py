@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
+from csp_pipeline.domain.counterpart_lines import QUANTITIES
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON, fraction_units
 from csp_pipeline.domain.recognition import from_units
-from csp_pipeline.domain.seat_rows import QUANTITIES, billed_quantity, finish_contract, price_per_month
+from csp_pipeline.domain.seat_rows import billed_quantity, finish_contract, price_per_month
 from csp_pipeline.domain.unmatched_rows import finish_unmatched
 
 if TYPE_CHECKING:

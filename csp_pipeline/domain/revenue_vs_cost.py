@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.tiers import PriceTiers
 
 
+MICROSOFT = "microsoft"
+"""Who sent a document that names no other provider."""
+
+
 @dataclass(frozen=True, slots=True)
 class CostPiece:
     """A billed provider line, or the part of one carried down to an Azure subscription.
@@ -31,6 +35,7 @@ class CostPiece:
     Attributes:
         line_ids: the lines behind it (several where consumption of one month is summed).
         amount: net of tax, in `currency`; `start` to `end` (inclusive) is its service period.
+        provider: who sent the document.
         quantity: signed.
     """
 
@@ -56,6 +61,7 @@ class CostPiece:
     fx_rate: Decimal | None
     billing_frequency: str | None
     subscription_starts_on: date | None
+    provider: str = MICROSOFT
 
     @property
     def cycle(self) -> ProviderCycle:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.cost_plus_rows import finish_cost_plus
+from csp_pipeline.domain.counterpart_lines import QUANTITIES, counterparts_of, provider_line
 from csp_pipeline.domain.difference_facts import (
     Documents,
     OwnCycle,
@@ -28,7 +29,6 @@ from csp_pipeline.domain.revenue_vs_cost import (
     CostPiece,
     Row,
     counted_lines,
-    expected_units,
     provider_price,
     quantity_on,
     unit_prices,
@@ -37,11 +37,8 @@ from csp_pipeline.domain.revenue_vs_cost import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
-    from fractions import Fraction
 
 
-QUANTITIES = frozenset({"recurring", "change", "correction", "refund"})
-"""Kinds of our lines whose quantities add up to what is billed; corrections carry the opposite sign."""
 AGREED = frozenset({"discount", "minimum"})
 """Kinds of our lines that follow from the total of a cycle: agreed, so expected as they are where there is cost."""
 
@@ -165,9 +162,11 @@ def _seat_facts(
         difference_units=whole_units(done.difference or Decimal(0)),
         minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
         documents=documents,
-        first_provider_line=_provider_line(every[0], contract) if every else None,
+        first_provider_line=provider_line(every[0], contract) if every else None,
         last_provider_start=max((piece.start for piece in every), default=None),
         prepaid_since=known.prepaid_since if known else None,
+        counterparts=counterparts_of(contract, books),
+        contract_line_id=contract.contract_line_id,
         quantity_in_log=next((after for _, day, _, after in reversed(log) if day <= last_day_of(month)), None),
     )
 
@@ -184,7 +183,7 @@ def _is_carried(pieces: Sequence[CostPiece], changed_on: date, before: Decimal, 
 def _provider_lines(row: Row, counted: Sequence[CostPiece], contract: Contract) -> list[ProviderLine]:
     """The provider lines of a row that should meet revenue, without the days of a trial."""
     prices = unit_prices(counted, contract)
-    lines = [_provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
+    lines = [provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
     return [_after_trial(line, contract) for line in lines if contract.free_until(line.start) <= line.end]
 
 
@@ -206,17 +205,3 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
         replace(cycle, daily_price=contract.monthly_price(cycle.start, price) * contract.months / cycle.full_days)
         for cycle in cycles
     ]
-
-
-def _provider_line(piece: CostPiece, contract: Contract, unit_price: Fraction | None = None) -> ProviderLine:
-    cycle = piece.cycle
-    return ProviderLine(
-        line_id=piece.line_ids[0],
-        start=piece.start,
-        end=max(piece.end, piece.start),
-        quantity=piece.quantity,
-        expected_units=expected_units(piece, contract, unit_price),
-        daily_price=contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months) / cycle.days,
-        subscription_starts_on=piece.subscription_starts_on,
-        cycle_start=cycle.start,
-    )

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished, whole_units
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
-from csp_pipeline.domain.difference_facts import Part, fraction_units
+from csp_pipeline.domain.counterpart_lines import contract_counterpart
+from csp_pipeline.domain.counterparts import units_elsewhere
+from csp_pipeline.domain.difference_facts import Part, covers, fraction_units, from_fraction
 from csp_pipeline.domain.recognition import from_units, units_between
-from csp_pipeline.domain.revenue_vs_cost import Row, counted_lines, provider_price, quantity_on
+from csp_pipeline.domain.revenue_vs_cost import CostPiece, Row, counted_lines, provider_price, quantity_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
 
@@ -39,6 +42,11 @@ def finish_unmatched(done: Finished, books: Books) -> None:
         return
     rate = row.rates[done.cost_currency or ""].value if done.cost_currency in row.rates else Fraction(1)
     left, parts = whole_units(done.difference), []
+    quantity = done.quantity_difference
+    replaced = _on_former_contract(row, counted, rate, books)
+    if replaced is not None:
+        left -= replaced.units
+        quantity = None if quantity is None else quantity - (replaced.quantity or 0)
     for cause, amount, ids in (
         ("credit", *_credit(row)),
         ("period", *_before_billing(row, books.billing_starts_on)),
@@ -51,13 +59,46 @@ def finish_unmatched(done: Finished, books: Books) -> None:
     if left and is_early and parts:
         parts[-1].units += left
         left = 0
-    if left or (done.quantity_difference and not is_early):
+    if left or (quantity and not is_early):
         parts.append(Part("unbilled_cost", left, None, evidence))
-    if done.quantity_difference is not None and parts:
+    if quantity is not None and parts:
         bearer = "period" if is_early else "unbilled_cost"
         for part in parts:
-            part.quantity = done.quantity_difference if part.cause == bearer else Decimal(0)
-    done.parts = [part for part in parts if part.units or part.quantity]
+            part.quantity = quantity if part.cause == bearer else Decimal(0)
+    done.parts = [part for part in (replaced, *parts) if part is not None and (part.units or part.quantity)]
+
+
+def _on_former_contract(row: Row, counted: Sequence[CostPiece], rate: Fraction, books: Books) -> Part | None:
+    """The part of the cost whose units are still charged by the contract line of the subscription that was replaced."""
+    former = [
+        (contract_counterpart(other, ("billing.subscription_links", link), "replaced_subscription", books), link)
+        for other, link in books.replaced.get((row.key.subscription_id or "").lower(), ())
+    ]
+    seats = [piece for piece in counted if piece.currency == next(iter(row.originals()), None)]
+    if not former or not seats:
+        return None
+    since, last = first_day_of(row.key.service_month), last_day_of(row.key.service_month)
+    amount, quantity = Fraction(0), Fraction(0)
+    for day in (since + ONE_DAY * number for number in range((last - since).days + 1)):
+        covering = [piece for piece in seats if piece.start <= day <= piece.end]
+        provided = sum((Fraction(piece.quantity) for piece in covering), Fraction(0))
+        if provided <= 0:
+            continue
+        common = sum(units_elsewhere(-provided, [one for one, _ in former], day).values(), Fraction(0))
+        units = sum(
+            units_between(whole_units(piece.amount), piece.start, piece.end, day, day + ONE_DAY) for piece in covering
+        )
+        amount += Fraction(from_units(units)) * common / provided
+        quantity = common if day == last else quantity
+    if not amount and not quantity:
+        return None
+    evidence = [("billing.subscription_links", link) for _, link in former]
+    evidence += [("cost.invoice_lines", line_id) for piece in seats for line_id in piece.line_ids]
+    evidence += [
+        ("billing.invoice_lines", line.key) for one, _ in former for line in one.revenue_lines if covers(line, last)
+    ]
+    compared = from_fraction(quantity) if quantity_on(counted, last) is not None else None
+    return Part("replaced_subscription", fraction_units(amount * rate), compared, evidence)
 
 
 def _finish_without_terms(done: Finished) -> None:

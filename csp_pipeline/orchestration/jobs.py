@@ -7,11 +7,13 @@ A stage's job can be started from the UI for any partition. `nightly_job` and `m
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
+from csp_pipeline.orchestration.reconciliation_metadata import UNEXPLAINED_CHECK
 from csp_pipeline.quality.identities import IDENTITIES
 from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.file_catalogue import FILE_TABLES
 
 FETCH, INGEST, PREPARE, COST, MATCHES = "fetch", "ingest", "prepare", "cost_partitions", "cost_matches"
+MATCHED = ("billing.subscription_links", "billing.cost_matches")
 DRAFTS, RECONCILIATION, OVERVIEWS, PUBLISH = "drafts", "reconciliation", "cost_overviews", "publish"
 
 
@@ -27,6 +29,7 @@ def tables_of(step: str) -> tuple[str, ...]:
 def stage_jobs() -> dg.Definitions:
     """One job per stage, in the order in which a month needs them, to be merged into a code location."""
     proof_check = dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven"))
+    unexplained_check = dg.AssetSelection.checks(UNEXPLAINED_CHECK.key)
     identity_checks = dg.AssetSelection.checks(
         *(dg.AssetCheckKey(asset_key(identity.table), identity.name) for identity in IDENTITIES)
     )
@@ -51,17 +54,15 @@ def stage_jobs() -> dg.Definitions:
             _tables(*keys_of("cost", "month_currency")) | proof_check,
             description="Cost lines, usage, Azure plan cost, earned credit and proof of a month and currency.",
         ),
-        dg.define_asset_job(
-            MATCHES, _tables("billing.cost_matches"), description="Find the contract line of every cost line."
-        ),
+        dg.define_asset_job(MATCHES, _tables(*MATCHED), description="Find the contract line of every cost line."),
         dg.define_asset_job(
             DRAFTS,
-            _tables(*(key for key in keys_of("billing") if key != "billing.cost_matches")),
+            _tables(*(key for key in keys_of("billing") if key not in MATCHED)),
             description="Draft the customer invoices of a month.",
         ),
         dg.define_asset_job(
             RECONCILIATION,
-            _tables(*keys_of("reconciliation")),
+            _tables(*(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)) | unexplained_check,
             description="Compare revenue with cost and name the cause of every difference.",
         ),
         dg.define_asset_job(

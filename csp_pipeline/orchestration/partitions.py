@@ -23,6 +23,9 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=MONTH
 """The months worked with: documents decide what a month is, not the clock."""
 MONTH_CURRENCIES = dg.MultiPartitionsDefinition({"billing_month": MONTHS, "currency": CURRENCIES})
 
+OVER_ALL_MONTHS = frozenset({"billing.subscription_links", "billing.cost_matches", "reconciliation.leaks"})
+"""Tables of these schemas that are made whole, beside the months."""
+
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
 """The days of snapshots, today included."""
 
@@ -34,7 +37,7 @@ def partitions_of(table: Table) -> dg.PartitionsDefinition[str] | None:
     """The Dagster partitions of a catalogue table; what is written with a month's rows is made with the month."""
     if table.partition == "month_currency":
         return MONTH_CURRENCIES
-    is_monthly = table.schema in {"billing", "reconciliation"} and table.key != "billing.cost_matches"
+    is_monthly = table.schema in {"billing", "reconciliation"} and table.key not in OVER_ALL_MONTHS
     return MONTHS if is_monthly else None
 
 

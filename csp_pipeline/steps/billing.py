@@ -102,12 +102,15 @@ class DraftReport:
 def build_cost_matches(con: duckdb.DuckDBPyConnection) -> int:
     """Match every provider line, Azure plan lines by Azure subscription, to the contract line that takes its cost.
 
+    Which subscriptions took the place of others is found first, in `billing.subscription_links`.
+
     Args:
         con: a connection from `writing`; reads reference and cost.
 
     Returns:
         The number of rows of billing.cost_matches.
     """
+    _fill(con, "subscription_links")
     return _fill(con, "cost_matches")
 
 

@@ -29,6 +29,7 @@ OVERVIEW_TABLES = (
     "cost.price_comparison",
     "cost.benefit_allocations",
     "cost.tag_allocations",
+    "reconciliation.leaks",
 )
 """The tables over all months, in the order in which they are filled."""
 

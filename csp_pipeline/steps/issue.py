@@ -20,6 +20,7 @@ from csp_pipeline.steps.billing import draw_up
 from csp_pipeline.steps.billing_facts import read_tax_rates
 from csp_pipeline.steps.invoice_pages import write_pages
 from csp_pipeline.steps.issued import BILLING_STARTS_ON, DOCUMENT, ISSUE, read_issued, read_payers, seller
+from csp_pipeline.steps.periods import read_closed
 from csp_pipeline.steps.reviewed_drafts import read_reviewed
 from csp_pipeline.steps.run import digest
 from csp_pipeline.storage.ledger import append, catch_up_head
@@ -157,6 +158,7 @@ def issue_documents(
     """
     issued = read_issued(settings.home)
     catch_up_head(settings.home.ledger)
+    closed = read_closed(settings.home)
     left = [change.document for change in plan.documents if change.document.key not in issued.by_key]
     made: tuple[IssuedDocument, ...] = ()
     if left:
@@ -168,7 +170,7 @@ def issue_documents(
                 f"{last}; set the clock right."
             )
         numbering = Numbering.after(issued.by_number)
-        made = tuple(issue(draft, numbering, issued_on, plan.seller) for draft in left)
+        made = tuple(issue(draft, numbering, issued_on, plan.seller, closed) for draft in left)
         records = [{"type": DOCUMENT, **as_record(document)} for document in made]
         if issued.billing_starts_on is None:
             starts_on = plan.billing_starts_on.isoformat()

@@ -13,6 +13,7 @@ from csp_pipeline import __version__
 from csp_pipeline.models.catalogue import load_catalogue, published_macros
 from csp_pipeline.quality.identities import read_footers, require_all
 from csp_pipeline.steps.ingest import create_staged_views
+from csp_pipeline.steps.periods import read_closed
 from csp_pipeline.steps.run import PUBLISH, blank, is_known, months_between, publish_fingerprint
 from csp_pipeline.storage.publishing import swap
 from csp_pipeline.storage.warehouse import exclusive, writing
@@ -58,7 +59,7 @@ def publish(settings: Settings, *, now: datetime | None = None) -> None:
             require_all(connection)
             blank(connection, PUBLISH)
             fill_dictionary(connection)
-            _fill_periods(connection)
+            _fill_periods(connection, home)
             _record_publication(connection, now or datetime.now(UTC))
             _count_rows(connection)
             connection.execute(published_macros())
@@ -92,17 +93,22 @@ def fill_dictionary(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("COMMIT")
 
 
-def _fill_periods(connection: duckdb.DuckDBPyConnection) -> None:
+def _fill_periods(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """The months from the first to the last provider document; one with a wrong date makes no months between."""
     rows = connection.execute(
         "SELECT DISTINCT billing_month FROM cost.invoices WHERE billing_month IS NOT NULL"
     ).fetchall()
     documented = {month for (month,) in rows}
     known = sorted(filter(is_known, documented))
-    months = sorted(documented.union(months_between(known[0], known[-1]) if known else []))
+    closed = read_closed(home)
+    months = sorted(documented.union(months_between(known[0], known[-1]) if known else []).union(closed))
     connection.execute("BEGIN")
     connection.execute("DELETE FROM meta.periods")
-    connection.execute("INSERT INTO meta.periods SELECT unnest($months::VARCHAR[]), 'open', NULL", {"months": months})
+    for month in months:
+        closed_at = closed[month].closed_at.astimezone(UTC).replace(tzinfo=None) if month in closed else None
+        connection.execute(
+            "INSERT INTO meta.periods VALUES (?, ?, ?)", [month, "closed" if month in closed else "open", closed_at]
+        )
     connection.execute("COMMIT")
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from csp_pipeline.domain.calendar import first_day_of, last_day_of, month_of
+from csp_pipeline.domain.calendar import first_day_of, month_of
 from csp_pipeline.domain.difference_facts import fraction_units
 from csp_pipeline.domain.explanations import explain
 from csp_pipeline.domain.money import divide_half_away
@@ -22,7 +22,9 @@ from csp_pipeline.domain.reconciled import finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_facts import billing_starts_on
+from csp_pipeline.steps.periods import post
 from csp_pipeline.steps.reconciliation_facts import read_books, read_charges, read_contracts, read_pieces
+from csp_pipeline.steps.reconciliation_overviews import build_overviews
 from csp_pipeline.storage.rows import as_arrow
 from csp_pipeline.storage.warehouse import replace_rows
 
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
 REVENUE_VS_COST = "reconciliation.revenue_vs_cost"
 DIFFERENCES = "reconciliation.differences"
-SYNC_HEALTH = "reconciliation.sync_health"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Seque
     written = sorted(wanted | {row["service_month"] for row in rows} | _outside(con, first_drafted, drafted_through))
     _write(con, REVENUE_VS_COST, rows, written)
     _write(con, DIFFERENCES, differences, written)
-    _write_sync_health(con, drafted_through)
+    post(con, settings.home)
+    build_overviews(con, first_drafted, drafted_through)
     return ReconciliationReport(tuple(written), len(rows), len(differences))
 
 
@@ -114,9 +116,10 @@ def _finished_rows(
 ) -> tuple[list[Finished], Books]:
     pieces = read_pieces(con)
     contracts = read_contracts(con)
-    books = read_books(con, pieces, contracts, drafted_through=drafted_through, billing_starts_on=starts_on)
+    charges = read_charges(con)
+    books = read_books(con, pieces, contracts, charges, drafted_through=drafted_through, billing_starts_on=starts_on)
     currencies = dict(con.execute("SELECT account_id, currency FROM reference.accounts").fetchall())
-    rows = collect_rows(pieces, read_charges(con), contracts, currencies, books.rates)
+    rows = collect_rows(pieces, charges, contracts, currencies, books.rates)
     allocate_conversions(rows.values(), books.decimals)
     return [done for row in rows.values() for done in finish(row, books)], books
 
@@ -263,10 +266,3 @@ def _write(con: duckdb.DuckDBPyConnection, key: str, rows: Iterable[Mapping[str,
         replace_rows(con, table, "SELECT * FROM reconciled_rows", where={table.month_column: months})
     finally:
         con.unregister("reconciled_rows")
-
-
-def _write_sync_health(con: duckdb.DuckDBPyConnection, month: str) -> None:
-    """Replace sync health by the month's one-sided subscriptions."""
-    table = load_catalogue()[SYNC_HEALTH]
-    select = table.select() or ""
-    replace_rows(con, table, select, parameters={"month": month, "as_of_on": last_day_of(month)})

@@ -13,10 +13,11 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Subscription
+from csp_pipeline.domain.counterparts import SubscriptionLink, linked_contracts, price_versions, replacements
 from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
-from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates
+from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, Contract, CostPiece, ExchangeRates
 from csp_pipeline.steps.billing_facts import read_tiers
 
 if TYPE_CHECKING:
@@ -75,10 +76,11 @@ def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
     ]
 
 
-def read_books(
+def read_books(  # noqa: PLR0913  (the facts are read once and shared)
     con: duckdb.DuckDBPyConnection,
     pieces: list[CostPiece],
     contracts: dict[str, Contract],
+    charges: list[Charge],
     *,
     drafted_through: str,
     billing_starts_on: date,
@@ -89,6 +91,7 @@ def read_books(
         con: a connection to the warehouse.
         pieces: from `read_pieces`.
         contracts: from `read_contracts`.
+        charges: from `read_charges`.
         drafted_through: the last month drafted.
         billing_starts_on: the first day that is billed.
     """
@@ -97,16 +100,28 @@ def read_books(
         if piece.contract_line_id is not None:
             contract_pieces[piece.contract_line_id].append(piece)
     loaded = {
-        currency: (first, last)
-        for currency, first, last in con.execute(
+        (provider, currency): (first, last)
+        for provider, currency, first, last in con.execute(
             """
-            SELECT currency, min(billing_month), max(billing_month)
+            SELECT coalesce(provider, 'microsoft') AS provider, currency, min(billing_month), max(billing_month)
             FROM cost.invoice_lines
             WHERE NOT is_estimate
-            GROUP BY currency
+            GROUP BY ALL
             """
         ).fetchall()
     }
+    links = _links(con)
+    replaced, successors = replacements(contracts.values(), links)
+    unmatched: dict[tuple[str, str], list[CostPiece]] = defaultdict(list)
+    for piece in pieces:
+        subscription = (piece.subscription_id or "").lower()
+        if piece.contract_line_id is None and piece.account_id is not None and subscription in replaced:
+            unmatched[piece.account_id, subscription].append(piece)
+    charged: dict[str, list[RevenueLine]] = defaultdict(list)
+    for account_id, contract_line_id, currency, line in charges:
+        contract = contracts.get(contract_line_id)
+        if contract is not None and (contract.account_id, contract.currency) == (account_id, currency):
+            charged[contract_line_id].append(line)
     return Books(
         contracts=contracts,
         contract_pieces=contract_pieces,
@@ -114,22 +129,45 @@ def read_books(
         changes=_changes(con),
         subscriptions=_subscriptions(con),
         loaded=loaded,
-        main_currencies=_main_currencies(pieces),
+        main_sources=_main_sources(pieces),
         decimals=dict(con.execute("SELECT currency, decimals FROM reference.currencies").fetchall()),
         rates=read_rates(con),
         gross_credit=_gross_credit(con),
         drafted_through=drafted_through,
         billing_starts_on=billing_starts_on,
+        charges=charged,
+        versions=price_versions(contracts.values()),
+        linked=linked_contracts(contracts.values(), links),
+        replaced=replaced,
+        successors=successors,
+        unmatched=unmatched,
     )
 
 
-def _main_currencies(pieces: list[CostPiece]) -> dict[str | None, str]:
-    """The currency in which most of an account's provider lines come; under None, that of all lines."""
-    counts: dict[str | None, Counter[str]] = defaultdict(Counter)
+def _links(con: duckdb.DuckDBPyConnection) -> list[SubscriptionLink]:
+    """The links between subscriptions that are followed."""
+    rows = con.execute(
+        """
+        SELECT link_id, from_subscription_id, to_subscription_id, valid_from
+        FROM billing.subscription_links
+        WHERE is_followed
+        ORDER BY ALL
+        """
+    ).fetchall()
+    return [SubscriptionLink(*row) for row in rows]
+
+
+def _main_sources(pieces: list[CostPiece]) -> dict[tuple[str | None, bool], tuple[str, str]]:
+    """The provider and currency in which most of an account's lines come, and under None of all lines.
+
+    Distributors and the provider itself are told apart: a contract line takes cost of one of the two.
+    """
+    counts: dict[tuple[str | None, bool], Counter[tuple[str, str]]] = defaultdict(Counter)
     for piece in pieces:
-        counts[piece.account_id][piece.currency] += len(piece.line_ids)
-        counts[None][piece.currency] += len(piece.line_ids)
-    return {account: min(found, key=lambda currency: (-found[currency], currency)) for account, found in counts.items()}
+        is_distributed = piece.provider != MICROSOFT
+        for account in {piece.account_id, None}:
+            counts[account, is_distributed][piece.provider, piece.currency] += len(piece.line_ids)
+    return {key: min(found, key=lambda source: (-found[source], source)) for key, found in counts.items()}
 
 
 def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
@@ -154,7 +192,10 @@ def _cycles(con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract]) -> d
         contract = contracts.get(contract_line_id)
         if contract is not None:
             price = contract.monthly_price(start) * contract.months / full_days if full_days else Fraction(0)
-            cycles[contract_line_id].append(OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price))
+            monthly = contract.monthly_price(start) if contract.tiers is None else None
+            cycles[contract_line_id].append(
+                OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)
+            )
     return cycles
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+from csp_pipeline.domain.counterparts import Counterpart
 from csp_pipeline.domain.difference_facts import (
     Documents,
     OwnCycle,
@@ -200,3 +201,82 @@ def test_half_a_cent_on_a_prorated_line_is_rounding() -> None:
 def test_a_sum_that_no_rule_explains_stays_unexplained() -> None:
     facts = seat_facts([provider_line(*SEPTEMBER, 10)], [revenue_line(*SEPTEMBER, 10, "305.00")], 0)
     assert parts_of(facts) == {"unexplained": (Decimal("5.0000000000"), Decimal(0))}
+
+
+def test_a_new_price_inside_the_providers_year_is_a_price_version_on_both_contract_lines() -> None:
+    """The provider's year began under the former line; from September the new one charges 36.00 instead of 30.00."""
+    year = replace(
+        provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365),
+        expected_units=10 * 360 * UNITS_PER_ONE,
+        daily_price=Fraction(360, 365),
+    )
+    ours = revenue_line(*SEPTEMBER, 10, "360.00")
+    new_cycle = OwnCycle(*SEPTEMBER, "2026-09", False, 30, Fraction(36, 30), Fraction(36))
+    former = Counterpart("price_version", (("reference.contract_lines", "L1"),), [year], [], [])
+    latter = Counterpart("price_version", (("reference.contract_lines", "L2"),), [], [ours], [new_cycle])
+    charged = seat_facts([], [ours], 10, cycles=[new_cycle], starts_on=date(2026, 9, 1), counterparts=[former])
+    ended = {"cycles": [], "ends_on": date(2026, 8, 31), "counterparts": [latter]}
+    provided = seat_facts([year], [], -10, **ended)
+    assert parts_of(charged) == {"price_version": (Decimal("360.0000000000"), Decimal(10))}
+    assert parts_of(provided) == {"price_version": (Decimal("-295.8904109580"), Decimal(-10))}
+    assert ("reference.contract_lines", "L1") in explain_seats(charged)[0].evidence
+
+
+def test_seats_that_the_new_version_charges_beyond_the_providers_are_a_mismatch() -> None:
+    """12 charged at 36.00, 10 provided under the former line: 10 are the price's, 2 x 36.00 nobody provides."""
+    year = provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365)
+    cycle = OwnCycle(*SEPTEMBER, "2026-09", False, 30, Fraction(36, 30), Fraction(36))
+    former = Counterpart("price_version", (("reference.contract_lines", "L1"),), [year], [], [])
+    facts = seat_facts([], [revenue_line(*SEPTEMBER, 12, "432.00")], 12, cycles=[cycle], counterparts=[former])
+    assert parts_of(facts) == {
+        "price_version": (Decimal("360.0000000000"), Decimal(10)),
+        "quantity_mismatch": (Decimal("72.0000000000"), Decimal(2)),
+    }
+
+
+def test_cost_whose_new_version_is_not_drafted_yet_is_period() -> None:
+    cycle = OwnCycle(*SEPTEMBER, "2026-10", False, 30, Fraction(36, 30), Fraction(36))
+    latter = Counterpart("price_version", (("reference.contract_lines", "L2"),), [], [], [cycle])
+    ended = {"cycles": [], "ends_on": date(2026, 8, 31), "counterparts": [latter]}
+    facts = seat_facts([provider_line(*SEPTEMBER, 10)], [], -10, **ended)
+    assert parts_of(facts) == {"period": (Decimal("-300.0000000000"), Decimal(-10))}
+
+
+def test_a_discount_that_ended_inside_the_providers_year_is_a_price_version_before_it_is_proration() -> None:
+    """The provider's year expects 27.00 a month over 365 days; September is charged at 30.00 over 30 days.
+
+    Of 300.00 - 266.3013698630: at the provider's days 3.00 x 12 / 365 x 30 x 10 = 29.5890410959 are the price's, the
+    other 4.1095890411 the days'.
+    """
+    year = replace(
+        provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365),
+        expected_units=10 * 324 * UNITS_PER_ONE,
+        daily_price=Fraction(324, 365),
+        monthly_price=Fraction(27),
+    )
+    cycle = OwnCycle(*SEPTEMBER, "2026-09", False, 30, Fraction(1), Fraction(30))
+    parts = parts_of(seat_facts([year], [revenue_line(*SEPTEMBER, 10, "300.00")], 0, cycles=[cycle]))
+    assert set(parts) == {"price_version", "proration"}
+    assert abs(parts["price_version"][0] - Decimal("29.5890410959")) < Decimal("1E-8")
+    assert abs(parts["proration"][0] - Decimal("4.1095890411")) < Decimal("1E-8")
+
+
+def test_revenue_on_the_former_subscription_meets_cost_on_the_one_that_replaced_it() -> None:
+    """Before a change of ours that is pending: 10 seats are on the successor, 3 are timing."""
+    successor = provider_line(*SEPTEMBER, 10)
+    link = Counterpart("replaced_subscription", (("billing.subscription_links", "s1>s2"),), [successor], [], [])
+    facts = seat_facts(
+        [],
+        [
+            revenue_line(*SEPTEMBER, 10, "300.00"),
+            revenue_line(date(2026, 9, 21), date(2026, 9, 30), 3, "30.00", "change"),
+        ],
+        13,
+        changes=[SeatChange("change-1", date(2026, 9, 21), Decimal(3), False)],
+        counterparts=[link],
+    )
+    assert parts_of(facts) == {
+        "replaced_subscription": (Decimal("300.0000000000"), Decimal(10)),
+        "timing": (Decimal("30.0000000000"), Decimal(3)),
+    }
+    assert ("billing.subscription_links", "s1>s2") in explain_seats(facts)[0].evidence

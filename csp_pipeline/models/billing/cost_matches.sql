@@ -112,15 +112,15 @@ cost_keys AS (
     WHERE account_id IS NOT NULL
 ),
 
--- The other ids a cost line is known under: those of the subscriptions it took the place of by a confirmed link, and for the
+-- The other ids a cost line is known under: those of the subscriptions it took the place of by a link that is followed, and for the
 -- Azure plan the Azure subscription, which keeps its id when it moves from legacy Azure.
 links AS (
     SELECT DISTINCT
         id_key(from_subscription_id) AS from_key,
         id_key(to_subscription_id) AS to_key,
         coalesce(valid_from, DATE '0001-01-01') AS valid_from
-    FROM reference.subscription_links
-    WHERE confirmed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
+    FROM billing.subscription_links
+    WHERE is_followed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
 ),
 
 former_ids AS (

@@ -1,4 +1,4 @@
--- Whose quantity a contract line charges: the subscription it names and those that took its place by a confirmed link and that no
+-- Whose quantity a contract line charges: the subscription it names and those that took its place by a link that is followed and that no
 -- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU that no
 -- contract line of the same time names. A reseller's account has the tenants without account whose billed lines name it.
 WITH RECURSIVE tenants AS (
@@ -88,8 +88,8 @@ links AS (
     SELECT DISTINCT
         id_key(from_subscription_id) AS from_key,
         id_key(to_subscription_id) AS to_key
-    FROM reference.subscription_links
-    WHERE confirmed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
+    FROM billing.subscription_links
+    WHERE is_followed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
 ),
 
 successors AS (

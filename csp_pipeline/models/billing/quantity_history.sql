@@ -101,7 +101,9 @@ covering AS (
         start.subscription_id,
         start.from_on,
         cast(sum(seat.quantity) AS DECIMAL(38, 18)) AS quantity,
-        bool_or(seat.charge_type = 'new' AND seat.charge_start_on = start.from_on) AS is_new
+        bool_or(
+            seat.charge_type IN ('new', 'convert') AND seat.quantity > 0 AND seat.charge_start_on = start.from_on
+        ) AS is_new
     FROM seat_starts AS start
     INNER JOIN seats AS seat
         ON

@@ -25,7 +25,8 @@ WITH pieces AS (
         line.unit_price,
         line.fx_rate,
         line.billing_frequency,
-        line.subscription_starts_on
+        line.subscription_starts_on,
+        coalesce(line.provider, 'microsoft') AS provider
     FROM billing.cost_matches AS matched
     INNER JOIN cost.invoice_lines AS line ON matched.line_id = line.line_id AND NOT line.is_estimate
     LEFT JOIN cost.line_allocations AS part
@@ -57,11 +58,12 @@ SELECT
     max(unit_price) AS unit_price,
     max(fx_rate) AS fx_rate,
     billing_frequency,
-    subscription_starts_on
+    subscription_starts_on,
+    provider
 FROM pieces
 GROUP BY
     account_id, contract_line_id, customer_id, subscription_id, product_id, sku_id, product_family, is_consumption, is_credit,
-    charge_type, start_on, end_on, currency, billing_month, billing_frequency, subscription_starts_on,
+    charge_type, start_on, end_on, currency, billing_month, billing_frequency, subscription_starts_on, provider,
     CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE line_id END,
     CASE WHEN is_consumption AND date_trunc('month', start_on) = date_trunc('month', end_on) THEN '' ELSE entitlement_id END
 ORDER BY ALL

@@ -17,7 +17,7 @@ from csp_pipeline.orchestration.assets.tables import (
 from csp_pipeline.steps import run
 from csp_pipeline.storage.warehouse import writing
 
-MATCHES = "billing.cost_matches"
+LINKS, MATCHES = "billing.subscription_links", "billing.cost_matches"
 DRAFTED_FROM = (
     "billing.contract_terms",
     "billing.cost_bases",
@@ -33,11 +33,11 @@ DRAFTED_FROM = (
 
 def build(pool: str | None) -> list[dg.AssetsDefinition]:
     """The assets of the group."""
-    drafted = tuple(key for key in keys_of("billing") if key != MATCHES)
+    drafted = tuple(key for key in keys_of("billing") if key not in {LINKS, MATCHES})
 
     @dg.multi_asset(
         name="match_cost",
-        specs=[table_spec(MATCHES, group="billing", filled_from=["cost.invoice_lines"])],
+        specs=[table_spec(key, group="billing") for key in (LINKS, MATCHES)],
         required_resource_keys={"settings"},
         pool=pool,
     )
@@ -48,7 +48,7 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
         with writing(context.resources.settings.home) as connection:
             run.blank(connection, run.MATCHES)
             build_cost_matches(connection)
-            yield from results(row_counts(connection, [MATCHES]))
+            yield from results(row_counts(connection, [LINKS, MATCHES]))
 
     with quiet_beta_warnings():
 

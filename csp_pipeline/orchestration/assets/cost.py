@@ -77,7 +77,7 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
 def _build_overviews(pool: str | None) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="look_over_cost",
-        specs=[table_spec(key, group="cost") for key in OVERVIEW_TABLES],
+        specs=[table_spec(key, group=key.split(".")[0]) for key in OVERVIEW_TABLES],
         required_resource_keys={"settings"},
         pool=pool,
     )

@@ -6,6 +6,7 @@ import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import (
     Materialised,
+    asset_key,
     keys_of,
     note_partition_rows,
     quiet_beta_warnings,
@@ -14,7 +15,14 @@ from csp_pipeline.orchestration.assets.tables import (
     single_run,
     table_spec,
 )
+from csp_pipeline.orchestration.reconciliation_metadata import (
+    UNEXPLAINED_CHECK,
+    differences_by_cause,
+    margin_by_month,
+    unexplained_result,
+)
 from csp_pipeline.steps import run
+from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
 from csp_pipeline.storage.warehouse import writing
 
 RECONCILED_FROM = (
@@ -38,17 +46,18 @@ RECONCILED_FROM = (
 
 def build(pool: str | None) -> list[dg.AssetsDefinition]:
     """The assets of the group."""
-    tables = keys_of("reconciliation")
+    tables = tuple(key for key in keys_of("reconciliation") if key not in OVERVIEW_TABLES)
     with quiet_beta_warnings():
 
         @dg.multi_asset(
             name="reconcile_month",
             specs=[table_spec(key, group="reconciliation", filled_from=RECONCILED_FROM) for key in tables],
+            check_specs=[UNEXPLAINED_CHECK],
             required_resource_keys={"settings"},
             pool=pool,
             backfill_policy=single_run(),
         )
-        def reconciled(context: dg.AssetExecutionContext) -> Iterator[Materialised]:
+        def reconciled(context: dg.AssetExecutionContext) -> Iterator[Materialised | dg.AssetCheckResult]:
             """Compare revenue with cost for each service month asked for."""
             from csp_pipeline.steps.reconciliation import reconcile  # noqa: PLC0415  (heavy)
 
@@ -57,6 +66,15 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
                 run.blank(connection, run.RECONCILIATION)
                 reconcile(connection, settings, list(context.partition_keys))
                 note_partition_rows(context, connection, tables)
+                context.add_asset_metadata(
+                    {"margin_by_month": dg.MetadataValue.md(margin_by_month(connection))},
+                    asset_key=asset_key("reconciliation.revenue_vs_cost"),
+                )
+                context.add_asset_metadata(
+                    {"differences_by_cause": dg.MetadataValue.md(differences_by_cause(connection))},
+                    asset_key=asset_key("reconciliation.differences"),
+                )
                 yield from results(row_counts(connection, tables))
+                yield unexplained_result(connection)
 
     return [reconciled]

@@ -54,10 +54,13 @@ def tables_read(select: str) -> set[str]:
 
 
 def _dependency(table: Table, upstream: str) -> dg.AssetDep:
-    """A table rests on the same partition of tables of its own schema, and on every partition of the others."""
+    """A table rests on the same partition of tables of its own schema, and on every partition of the others.
+
+    One without partitions rests on every partition of all.
+    """
     other = load_catalogue()[upstream]
-    partitioned = partitions_of(other) is not None
-    mapping = dg.AllPartitionMapping() if partitioned and other.schema != table.schema else None
+    partitioned, is_alone = partitions_of(other) is not None, partitions_of(table) is None
+    mapping = dg.AllPartitionMapping() if partitioned and (is_alone or other.schema != table.schema) else None
     return dg.AssetDep(asset_key(upstream), partition_mapping=mapping)
 
 

@@ -1,0 +1,55 @@
+"""`csp-pipeline explain`: the story of one customer's month, in plain words with the rows behind it.
+
+What belongs here: options and how sentences are printed. What is told is `steps/customer_story`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from csp_pipeline.cli_errors import in_a_sentence
+from csp_pipeline.cli_settings import month_given, read_settings
+
+_SHOWN = 6
+"""Rows named under a sentence; `--json` names all."""
+
+
+@in_a_sentence
+def explain(
+    customer: Annotated[str, typer.Option(help="The tenant's id, its domain, or a part of its name.")],
+    month: Annotated[str | None, typer.Option(help="YYYY-MM; the last month drafted when not given.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the story as one JSON object.")] = False,
+) -> int:
+    """Tell a customer's month in plain words, with the rows behind every sentence."""
+    from csp_pipeline.steps.customer_story import tell_story  # noqa: PLC0415  (opens the warehouse)
+
+    story = tell_story(read_settings().home, customer, month_given(month))
+    if as_json:
+        sentences = [
+            {"text": one.text, "rows": [{"table": table, "key": key} for table, key in one.rows]}
+            for one in story.sentences
+        ]
+        typer.echo(
+            json.dumps(
+                {
+                    "customer_id": story.customer_id,
+                    "name": story.name,
+                    "month": story.month,
+                    "sentences": sentences,
+                },
+                ensure_ascii=False,
+            )
+        )
+        return 0
+    typer.echo(f"{story.name} ({story.customer_id}) in {story.month}")
+    for one in story.sentences:
+        typer.echo(f"\n{one.text}")
+        for table, key in one.rows[:_SHOWN]:
+            typer.echo(f"    {table}  {key}")
+        if len(one.rows) > _SHOWN:
+            typer.echo(f"    and {len(one.rows) - _SHOWN} more rows (--json names all)")
+    return 0
