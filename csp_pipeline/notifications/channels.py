@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit
@@ -90,10 +91,12 @@ def deliver(url: str, subject: str, body: str) -> str | None:
     Returns:
         Why it could not be delivered, in words without the address; None when it was.
     """
-    import apprise  # noqa: PLC0415  (takes a while)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of what apprise itself imports
+        import apprise  # noqa: PLC0415  (takes a while)
 
-    sender = apprise.Apprise()
-    if not sender.add(url):
+        sender = apprise.Apprise()
+        is_understood = sender.add(url)
+    if not is_understood:
         return "the address is not one that apprise understands; see its list of services"
     with _listening() as said:
         is_delivered = sender.notify(title=subject, body=body, body_format=apprise.NotifyFormat.TEXT)

@@ -141,7 +141,7 @@ class Outbox:
         seen = set()
         for entry in ready:
             like = entry.alert.is_like
-            is_repeat = like in seen or (like in told and now < told[like] + QUIET)
+            is_repeat = like in seen or (like in told and entry.alert.created_at < told[like] + QUIET)
             if is_repeat and entry.alert.kind not in NEVER_IN_A_CROWD and not entry.attempts:
                 repeats.setdefault(entry.alert.crowd, []).append(entry)
             else:

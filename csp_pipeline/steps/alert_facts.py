@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import month_of, shift_month
+from csp_pipeline.domain.currencies import minor_unit_decimals
 from csp_pipeline.domain.provisioning import event_id_of
 from csp_pipeline.steps.provisioning_tables import TOLD_WITHIN
 
@@ -98,6 +100,12 @@ def read_news(
     ]
 
 
+def _money(amount: Decimal, currency: str) -> str:
+    """An amount as people read it: rounded half away from zero to the minor unit, or every digit where that is 0."""
+    rounded = amount.quantize(Decimal(1).scaleb(-minor_unit_decimals(currency)), rounding=ROUND_HALF_UP)
+    return f"{rounded or amount.normalize():f} {currency}"
+
+
 def _rows(con: duckdb.DuckDBPyConnection, select: str, values: dict[str, object]) -> list[dict[str, Any]]:
     cursor = con.execute(select, {name: value for name, value in values.items() if f"${name}" in select})
     names = [column[0] for column in cursor.description or []]
@@ -141,10 +149,10 @@ def _unproven(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News]:
         number, amount = row["invoice_number"], row["unexplained_amount"]
         sentence = (
             f"Provider invoice {number} is {row['proof_state']}: header, lines, usage and predicted rounding leave "
-            f"{amount.normalize():f} {row['currency']} over."
+            f"{_money(amount, row['currency'])} over."
         )
         step = "Look at cost.unexplained_rows and cost.contradictions; dispute what is the provider's error."
-        values = {"amount": amount, "currency": row["currency"], "what": f"provider invoice {number}"}
+        values = {"amount": _money(amount, row["currency"]), "what": f"provider invoice {number}"}
         yield News(
             "unexplained_money",
             SERVICE_TEAM,
@@ -175,7 +183,7 @@ def _unexplained(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
         month, amount = row["service_month"], row["amount"]
         sentence = (
             f"{row['differences']} differences between revenue and cost of {month} have no cause: "
-            f"{amount.normalize():f} {row['currency']} in all."
+            f"{_money(amount, row['currency'])} in all."
         )
         yield News(
             "unexplained_money",
@@ -184,8 +192,7 @@ def _unexplained(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
             f"{month} {row['currency']}",
             now,
             {
-                "amount": amount,
-                "currency": row["currency"],
+                "amount": _money(amount, row["currency"]),
                 "what": f"revenue and cost of {month}",
                 "sentence": sentence,
                 "next_step": "Look at reconciliation.differences with that cause, and decide each in resolutions.",
@@ -215,7 +222,7 @@ def _forgone(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) 
         amount, currency = row["amount"], row["currency"]
         sentence = (
             f"{row['resources']} resources of {row['customers']} customers earn no partner earned credit, which costs "
-            f"{amount.normalize():f} {currency} a month at the rate of {row['rated_on']}; the limit is "
+            f"{_money(amount, currency)} a month at the rate of {row['rated_on']}; the limit is "
             f"{settings.alert_forgone_limit_amount} {currency}."
         )
         yield News(
@@ -225,8 +232,7 @@ def _forgone(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) 
             str(currency),
             datetime.combine(row["rated_on"] or now.date(), time()),
             {
-                "amount": amount,
-                "currency": currency,
+                "amount": _money(amount, currency),
                 "sentence": sentence,
                 "next_step": "Restore the admin access that earns the credit; cost.lost_credit names the resources.",
             },
@@ -272,7 +278,7 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
     known = sorted((row["customer_id"] or "", row["subscription_id"], row["side_missing"]) for row in rows)
     lines = [
         f"- {row['subscription_id']} of {row['customer_id']}: missing in {row['side_missing']}, "
-        f"{row['monthly_amount'].normalize():f} {row['currency']} a month"
+        f"{_money(row['monthly_amount'], row['currency'])} a month"
         for row in rows[:_LISTED]
     ]
     more = [f"- and {len(rows) - _LISTED} more in reconciliation.sync_health"] if len(rows) > _LISTED else []

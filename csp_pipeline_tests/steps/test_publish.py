@@ -32,7 +32,9 @@ def test_a_broken_identity_leaves_the_old_copy_in_place(home: Home, settings: Se
         connection.execute(
             "INSERT INTO billing.invoice_lines BY NAME SELECT 'i' AS invoice_id, 'EUR' AS currency, 0.01 AS net_amount"
         )
-    with pytest.raises(IdentityBrokenError, match=r"documents_are_their_lines: lines of i: expected 0\.01 .*; 1 further"):
+    with pytest.raises(
+        IdentityBrokenError, match=r"documents_are_their_lines: lines of i: expected 0\.01 .*; 1 further"
+    ):
         publish(settings, now=NOON)
     assert home.published.read_bytes() == before
 

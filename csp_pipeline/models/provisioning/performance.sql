@@ -2,8 +2,13 @@
 WITH durations AS (
     SELECT
         *,
-        CASE WHEN state = 'succeeded' THEN greatest(0, date_diff('second', requested_at, finished_at)) END AS seconds,
-        CASE WHEN state = 'succeeded' THEN greatest(0, date_diff('second', sent_at, finished_at)) END AS sent_seconds
+        CASE
+            WHEN state = 'succeeded' AND requested_at IS NOT NULL
+                THEN greatest(0, date_diff('second', requested_at, finished_at))
+        END AS seconds,
+        CASE
+            WHEN state = 'succeeded' AND sent_at IS NOT NULL THEN greatest(0, date_diff('second', sent_at, finished_at))
+        END AS sent_seconds
     FROM provisioning.requests
 ),
 
