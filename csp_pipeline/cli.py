@@ -22,6 +22,7 @@ from csp_pipeline.cli_errors import FAILED, cause_of, in_a_sentence, sentence_of
 from csp_pipeline.cli_explain import explain
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
+from csp_pipeline.cli_provisioning import alerts, provisioning, request
 from csp_pipeline.cli_sandbox import sandbox
 from csp_pipeline.cli_settings import month_given, read_settings
 from csp_pipeline.errors import CspError
@@ -41,9 +42,12 @@ app = typer.Typer(
 )
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(ledger, name="ledger")
+app.add_typer(provisioning, name="provisioning")
+app.add_typer(alerts, name="alerts")
 app.command()(issue)
 app.command()(close)
 app.command()(explain)
+app.command()(request)
 
 
 @app.command()

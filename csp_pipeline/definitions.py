@@ -16,6 +16,7 @@ from csp_pipeline.orchestration.assets import (
     fetching,
     ingestion,
     partner_center,
+    provisioning,
     publishing,
     reconciliation,
     reference,
@@ -26,7 +27,7 @@ from csp_pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GROUPS = (fetching, ingestion, partner_center, reference, cost, billing, reconciliation, publishing)
+GROUPS = (fetching, ingestion, partner_center, reference, cost, billing, reconciliation, provisioning, publishing)
 
 
 def build_definitions(
@@ -47,9 +48,9 @@ def build_definitions(
     wiring = dg.Definitions(
         assets=[asset for group in GROUPS for asset in group.build(writer_pool)],
         asset_checks=[*checks.build_identity_checks(writer_pool), checks.build_expectations_check()],
-        jobs=[jobs.nightly_job, jobs.month_close, jobs.issue],
+        jobs=[jobs.nightly_job, jobs.month_close, jobs.issue, jobs.provision, jobs.decide_request, jobs.replay],
         schedules=[schedules.nightly],
-        sensors=[sensors.build_month_close()],
+        sensors=[sensors.build_month_close(), sensors.build_alerts()],
         resources={"settings": settings, "on_progress": print, **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date  # noqa: TC003  (pydantic reads the annotation at run time)
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,9 +52,10 @@ class Settings(BaseSettings):
     partner_address: str | None = None
     partner_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
     partner_tax_id: str | None = None
-    provisioning: Literal["on", "off"] = "off"
+    provisioning: Literal["on", "off"] | None = None
     commercial_url: SecretStr | None = None
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    alert_forgone_limit_amount: Decimal = Field(default=Decimal(100), ge=0)
     pec_credit_lag_months: int = Field(default=0, ge=0, le=12)
     postgres_url: SecretStr | None = None
     sandbox_scenario: Path | None = None
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part for part in value.replace(",", " ").split() if part)
         return value
+
+    @property
+    def is_provisioning_on(self) -> bool:
+        """Whether requests are sent: as set, else only to a made-up partner."""
+        return self.provisioning == "on" or (self.provisioning is None and self.source == "sandbox")
 
     @property
     def home(self) -> Home:

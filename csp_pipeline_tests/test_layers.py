@@ -19,9 +19,10 @@ ALLOWED = {
     "storage": FOUNDATION - {"quality", "sources"},
     "sources": FOUNDATION - {"quality"},
     "quality": FOUNDATION,
-    "steps": FOUNDATION | {"steps"},
+    "notifications": {"notifications", "domain", "errors"},
+    "steps": FOUNDATION | {"notifications", "steps"},
     "sandbox": {"sandbox", "errors"},
-    "orchestration": FOUNDATION | {"steps", "orchestration", "definitions", "sandbox"},
+    "orchestration": FOUNDATION | {"notifications", "steps", "orchestration", "definitions", "sandbox"},
 }
 
 

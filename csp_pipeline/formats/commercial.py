@@ -288,6 +288,31 @@ PROVIDER_DISPUTES = CommercialTable(
     key=("provider", "invoice_number", "customer_id", "line_id", "case_number"),
 )
 
+AGREEMENT_ACCEPTANCES = CommercialTable(
+    "agreement_acceptances",
+    (
+        _needed("customer_id"),
+        _needed("first_name"),
+        _needed("last_name"),
+        _needed("email"),
+        _text("phone_number"),
+        _needed("accepted_at", "timestamp"),
+        CommercialColumn("confirmed", "boolean"),
+    ),
+    key=("customer_id",),
+)
+
+SEAT_LIMITS = CommercialTable(
+    "seat_limits",
+    (
+        _needed("product_id"),
+        _text("sku_id"),
+        CommercialColumn("minimum_quantity", "integer", lowest=1),
+        CommercialColumn("maximum_quantity", "integer", lowest=1),
+    ),
+    key=("product_id", "sku_id"),
+)
+
 COMMERCIAL_TABLES = (
     ACCOUNTS,
     ACCOUNT_TENANTS,
@@ -303,4 +328,6 @@ COMMERCIAL_TABLES = (
     LICENSE_CHANGE_REQUESTS,
     RESOLUTIONS,
     PROVIDER_DISPUTES,
+    AGREEMENT_ACCEPTANCES,
+    SEAT_LIMITS,
 )

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-SCHEMAS = ("meta", "partner_center", "cost", "reference", "billing", "reconciliation")
+SCHEMAS = ("meta", "partner_center", "cost", "reference", "billing", "reconciliation", "provisioning")
 Partition = Literal["none", "month", "month_currency"]
 
 

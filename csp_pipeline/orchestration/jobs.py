@@ -15,6 +15,7 @@ from csp_pipeline.storage.file_catalogue import FILE_TABLES
 FETCH, INGEST, PREPARE, COST, MATCHES = "fetch", "ingest", "prepare", "cost_partitions", "cost_matches"
 MATCHED = ("billing.subscription_links", "billing.cost_matches")
 DRAFTS, RECONCILIATION, OVERVIEWS, PUBLISH = "drafts", "reconciliation", "cost_overviews", "publish"
+PROVISIONING = "provisioning"
 
 
 def _tables(*keys: str) -> dg.AssetSelection:
@@ -69,6 +70,12 @@ def stage_jobs() -> dg.Definitions:
             OVERVIEWS,
             _tables(*OVERVIEW_TABLES),
             description="Forecast the open month; show what is accrued, owed and restated.",
+        ),
+        dg.define_asset_job(
+            PROVISIONING,
+            _tables(*keys_of("provisioning"))
+            | dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("provisioning.events"), "changes_are_provisioned")),
+            description="Show what became of each change that was asked for, and what was told to whom; sends nothing.",
         ),
         dg.define_asset_job(
             PUBLISH,
@@ -146,3 +153,71 @@ def nightly_job() -> None:
 def month_close() -> None:
     """The whole pipeline for one month; issuing its invoices is a separate, explicit act."""
     work_through_month()
+
+
+@dg.op(required_resource_keys={"settings", "on_progress"})
+def work_on_requests(context: dg.OpExecutionContext) -> None:
+    """Send what may be sent, ask what became of what was, and deliver alerts; the next run publishes it."""
+    from csp_pipeline.orchestration.provisioning import send_requests, tell_people  # noqa: PLC0415
+    from csp_pipeline.steps.provisioning_tables import build_provisioning  # noqa: PLC0415
+    from csp_pipeline.storage.file_catalogue import create_staged_views  # noqa: PLC0415
+    from csp_pipeline.storage.warehouse import exclusive, writing  # noqa: PLC0415
+
+    settings = context.resources.settings
+    with exclusive(settings.home):
+        problems = send_requests(settings, context.log.info)
+        with writing(settings.home) as connection:
+            create_staged_views(connection, settings.home)
+            build_provisioning(connection, settings)
+        report = tell_people(settings)
+    for problem in (*problems, *report.problems):
+        context.log.warning(problem)
+    context.add_output_metadata({"delivered": report.delivered, "not_delivered": report.failed})
+
+
+@dg.job(description="Work on licence change requests and deliver alerts, without fetching or computing anything else.")
+def provision() -> None:
+    """What `csp-pipeline run` does with requests and alerts, alone."""
+    work_on_requests()
+
+
+@dg.op(
+    required_resource_keys={"settings"},
+    config_schema={
+        "request_id": dg.Field(str, description="As in provisioning.requests."),
+        "decision": dg.Field(dg.Enum("decision", [dg.EnumValue("release"), dg.EnumValue("cancel")])),
+        "by": dg.Field(str, description="Who decides."),
+    },
+)
+def decide_on_request(context: dg.OpExecutionContext) -> None:
+    """Release or cancel a waiting request: the same as `csp-pipeline provisioning release` and `cancel`."""
+    from csp_pipeline.orchestration.provisioning import decide  # noqa: PLC0415
+
+    given = context.op_config
+    context.log.info(decide(context.resources.settings, given["request_id"], given["decision"], given["by"]))
+
+
+@dg.job(description="Release or cancel a request that waits; the next run acts on it.")
+def decide_request() -> None:
+    """A person's decision on one request."""
+    decide_on_request()
+
+
+@dg.op(
+    required_resource_keys={"settings"},
+    config_schema={
+        "alert_id": dg.Field(str, description="As in provisioning.alerts; its beginning is enough."),
+        "by": dg.Field(str, description="Who asks for it."),
+    },
+)
+def deliver_again(context: dg.OpExecutionContext) -> None:
+    """Deliver an alert once more: the same as `csp-pipeline alerts replay`."""
+    from csp_pipeline.orchestration.provisioning import replay_alert  # noqa: PLC0415
+
+    context.log.info(replay_alert(context.resources.settings, context.op_config["alert_id"], context.op_config["by"]))
+
+
+@dg.job(description="Deliver one alert again.")
+def replay() -> None:
+    """A person asks for an alert once more."""
+    deliver_again()

@@ -7,6 +7,7 @@ What belongs here: the order of the stages and what is handed to Dagster. Which 
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.calendar import month_of
-from csp_pipeline.errors import UsageError
+from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
+from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_people
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
 from csp_pipeline.steps.publish import audit
@@ -27,7 +29,7 @@ from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import exclusive, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import duckdb
@@ -106,7 +108,11 @@ def run_month(
 
     _refuse_unknown_months(settings, month)
     home = settings.home.create()
-    with exclusive(home, on_wait=on_progress), open_instance(home) as instance:
+    with (
+        exclusive(home, on_wait=on_progress),
+        _telling_of_failure(settings),
+        open_instance(home) as instance,
+    ):
         close_abandoned_runs(instance)
         definitions = build_definitions(settings, writer_pool=None, resources={"on_progress": on_progress})
         state = _Month(settings, definitions, instance, on_progress)
@@ -115,13 +121,52 @@ def run_month(
             _take_files(state)
         with writing(home):  # kept open for the stages between; publishing copies the closed file
             chosen = _prepare(state, month)
+            if take_files:
+                state.problems += send_requests(settings, on_progress)
             _cost(state)
             _drafts_and_reconciliation(state, chosen)
             _stage(
                 state, jobs.OVERVIEWS, work.OVERVIEWS, work.overview_fingerprints, "Looking over all months of cost."
             )
+            _show_provisioning(state)
         _publish(state)
+        if take_files:
+            _tell(state)
         return Outcome(chosen, tuple(state.stages), home.published, tuple(state.problems))
+
+
+@contextmanager
+def _telling_of_failure(settings: Settings) -> Iterator[None]:
+    """Tell the service team when the run fails, whoever started it."""
+    try:
+        yield
+    except Exception as error:
+        cause = error
+        while cause.__cause__ is not None and not isinstance(cause, CspError):
+            cause = cause.__cause__  # type: ignore[assignment]
+        tell_of_failure(settings, cause)
+        raise
+
+
+def _show_provisioning(state: _Month) -> None:
+    _stage(
+        state,
+        jobs.PROVISIONING,
+        work.PROVISIONING,
+        work.provisioning_fingerprints,
+        "Looking at what was asked for and what became of it.",
+    )
+
+
+def _tell(state: _Month) -> None:
+    """Deliver alerts on what was published, and publish again what was told to whom."""
+    report = tell_people(state.settings, state.problems)
+    state.problems += report.problems
+    if report.is_news:
+        state.tell(f"Told {report.delivered} alerts.")
+        with writing(state.settings.home):
+            _show_provisioning(state)
+        _publish(state)
 
 
 def _fetch(state: _Month) -> None:

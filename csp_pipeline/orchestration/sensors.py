@@ -5,11 +5,12 @@ import json
 
 import dagster as dg
 
-from csp_pipeline.orchestration.jobs import month_close
+from csp_pipeline.orchestration.jobs import month_close, provision
 from csp_pipeline.orchestration.made_up_partner import is_fetched, is_server_given
 from csp_pipeline.steps.run import is_known
 
 EVERY_SECONDS = 3600
+ALERTS_EVERY_SECONDS = 300
 
 
 def build_month_close() -> dg.SensorDefinition:
@@ -47,3 +48,32 @@ def build_month_close() -> dg.SensorDefinition:
         return dg.RunRequest(run_key=key, run_config={"ops": {"work_through_month": {"config": config}}})
 
     return poll
+
+
+def build_alerts() -> dg.SensorDefinition:
+    """The sensor that works on requests and delivers alerts between runs.
+
+    Its cursor is the state that a run was asked for, so that nothing starts while nothing changed and nothing is due.
+    """
+
+    @dg.sensor(
+        name="alerts",
+        job_name=provision.name,
+        minimum_interval_seconds=ALERTS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        required_resource_keys={"settings"},
+        description="Every five minutes: works on requests that are under way, and delivers alerts that are due.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Look at the published copy and the outbox."""
+        from csp_pipeline.orchestration.provisioning import is_anything_due, unfinished  # noqa: PLC0415
+
+        settings = context.resources.settings
+        is_due, under_way = is_anything_due(settings), unfinished(settings)
+        state = json.dumps([is_due, under_way])
+        if not is_due and (not under_way or context.cursor == state):
+            return dg.SkipReason("No alert is due, and no request is new or under way.")
+        context.update_cursor(state)
+        return dg.RunRequest()
+
+    return look

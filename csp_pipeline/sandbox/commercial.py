@@ -42,6 +42,8 @@ COLUMNS = {
     " operation product_id sku_id new_quantity",
     "resolutions": "service_month account_id subscription_id cause decided_by decided_at decision note amount",
     "provider_disputes": "provider invoice_number customer_id line_id amount currency case_number opened_on state note",
+    "agreement_acceptances": "customer_id first_name last_name email phone_number accepted_at confirmed",
+    "seat_limits": "product_id sku_id minimum_quantity maximum_quantity",
 }
 CHANNELS = ("portal", "api", "manual")
 

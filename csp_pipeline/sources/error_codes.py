@@ -155,3 +155,27 @@ def _table() -> dict[tuple[str, int], Classification]:
             row["text"],
         )
     return table
+
+
+def codes() -> list[dict[str, str]]:
+    """The table of codes as rows with its columns, the advice in words."""
+    return [
+        {
+            "code": code,
+            "http_status": str(status),
+            "failure_class": entry.failure_class,
+            "repeat": entry.repeat,
+            "text": entry.text,
+            "advice": entry.advice,
+            "source": source,
+        }
+        for (code, status), entry in _table().items()
+        if (source := _sources()[code, status])
+    ]
+
+
+@cache
+def _sources() -> dict[tuple[str, int], str]:
+    """Where each code is published."""
+    lines = files("csp_pipeline.sources").joinpath("error_codes.csv").read_text("utf-8").splitlines()
+    return {(row["code"], int(row["http_status"])): row["source"] for row in csv.DictReader(lines)}

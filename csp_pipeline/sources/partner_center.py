@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from csp_pipeline.errors import UsageError
+from csp_pipeline.sources.cancellation import cancel_subscription
 from csp_pipeline.sources.paging import IncompleteAnswerError, Page, page_of, pages, uri_of
 from csp_pipeline.sources.quantity_change import QuantityChange, change_quantity
 
@@ -219,6 +220,31 @@ class PartnerCenter:
         """Set the seats of a subscription and keep everything else as it is; see `quantity_change`."""
         return change_quantity(self._calls, _subscription(customer_id, subscription_id), new_quantity, request_id)
 
+    def cancel_subscription(self, customer_id: str, subscription_id: str, request_id: str) -> str:
+        """Cancel a subscription and tell its status then; see `cancellation`."""
+        return cancel_subscription(self._calls, _subscription(customer_id, subscription_id), request_id)
+
+    def place_order(self, customer_id: str, offer_id: str, quantity: int, request_id: str) -> Page:
+        """Buy units of an offer; the subscription comes with the term and the billing plan of the offer.
+
+        Args:
+            customer_id: the customer.
+            offer_id: product, SKU and, where it is known, availability, with colons between.
+            quantity: units.
+            request_id: identifies the purchase: sent again under the same id it is made once. It also stands as the
+                name of the line, by which the order can be found when the answer was lost.
+
+        Returns:
+            The order as it was taken in.
+
+        Raises:
+            RefusedError: the provider does not sell it to this customer.
+        """
+        uri = f"{_customer(customer_id)}/orders"
+        line = {"lineItemNumber": 0, "offerId": offer_id, "quantity": quantity, "friendlyName": order_name(request_id)}
+        body = {"referenceCustomerId": customer_id, "lineItems": [line]}
+        return page_of(self._calls.send("POST", uri, json=body, resource="orders", request_id=request_id), uri)
+
     def price_sheet(
         self, market: str, view: PriceView, timeline: Timeline = "current", month: str | None = None
     ) -> Iterator[bytes]:
@@ -273,6 +299,11 @@ class PartnerCenter:
 def _pieces(pricing: Calls, uri: str) -> Iterator[bytes]:
     with pricing.stream(uri, headers=_AS_STORED, as_user=True, resource="pricing") as answer:
         yield from answer.iter_bytes()
+
+
+def order_name(request_id: str) -> str:
+    """The name by which the line of an order made for a request can be found."""
+    return f"csp-pipeline {request_id}"
 
 
 def _quoted(identifier: str) -> str:

@@ -15,6 +15,7 @@ from csp_pipeline.sources.calls import Calls
 from csp_pipeline.sources.graph_exports import GraphExports
 from csp_pipeline.sources.login import GRAPH_SCOPE, PARTNER_CENTER_SCOPE, Login
 from csp_pipeline.sources.partner_center import PartnerCenter
+from csp_pipeline.sources.retries import ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,12 +32,15 @@ class Provider:
 
 
 @contextmanager
-def connect(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Provider]:
+def connect(
+    settings: Settings, *, sleep: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS
+) -> Iterator[Provider]:
     """Clients for the addresses and credentials in the settings; nothing is asked for before it is used.
 
     Args:
         settings: addresses and credentials.
         sleep: waits for a number of seconds: between attempts, for the pace, and for exports to be ready.
+        attempts: the most requests for one call to Partner Center, the first one counted.
 
     Yields:
         The clients; their connections are closed afterwards.
@@ -46,7 +50,9 @@ def connect(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) 
     """
     with (
         Login(settings, sleep=sleep) as login,
-        Calls(settings.partner_center_url, login, PARTNER_CENTER_SCOPE, sleep=sleep) as partner_center,
+        Calls(
+            settings.partner_center_url, login, PARTNER_CENTER_SCOPE, sleep=sleep, attempts=attempts
+        ) as partner_center,
         Calls(settings.pricing_url, login, PARTNER_CENTER_SCOPE, sleep=sleep) as pricing,
         Calls(settings.graph_url, login, GRAPH_SCOPE, sleep=sleep) as graph,
     ):

@@ -81,14 +81,15 @@ def change_quantity(calls: Calls, uri: str, new_quantity: int, request_id: str) 
         etag = str(value_of(nested(subscription, "attributes"), "etag") or response.headers.get("ETag", ""))
         sent_as = request_id if reading == 0 else str(uuid5(NAMESPACE_URL, f"{request_id}/{etag}"))
         try:
-            return _outcome(_send(calls, uri, changed, etag, sent_as), uri, found, new_quantity)
+            return _outcome(send_whole(calls, uri, changed, etag, sent_as), uri, found, new_quantity)
         except ProviderError as refusal:
             if refusal.repeat != "reread" or reading == _READINGS - 1:
                 raise
     raise AssertionError("the last reading either returns or raises")
 
 
-def _send(calls: Calls, uri: str, subscription: Record, etag: str, request_id: str) -> httpx.Response:
+def send_whole(calls: Calls, uri: str, subscription: Record, etag: str, request_id: str) -> httpx.Response:
+    """Send a subscription back, changed, if nobody has changed it since it was read (`etag`)."""
     headers = {"Content-Type": "application/json"} | ({"If-Match": etag} if etag else {})
     content = (as_text(subscription) or "").encode()
     return calls.send("PATCH", uri, content=content, headers=headers, resource=RESOURCE, request_id=request_id)

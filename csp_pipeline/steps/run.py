@@ -20,6 +20,7 @@ from csp_pipeline import __version__
 from csp_pipeline.domain.calendar import month_of, shift_month
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.issued import read_issued
+from csp_pipeline.storage import ledger
 from csp_pipeline.storage.ledger import last_hash
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
 PARTNER_CENTER, TERMS, INVOICES, COST = "partner_center", "reference", "cost.invoices", "cost"
 MATCHES, DRAFTS, RECONCILIATION = "billing.cost_matches", "billing", "reconciliation"
-OVERVIEWS, PUBLISH = "cost_overviews", "publish"
+OVERVIEWS, PUBLISH, PROVISIONING = "cost_overviews", "publish", "provisioning"
 FIRST_MONTH, MONTHS_AHEAD = "2019-01", 12
 """The months worked with: from the first new-commerce invoices to a year ahead. Another month is a wrong date."""
-_CODE = (".py", ".sql", ".toml")
+_CODE = (".py", ".sql", ".toml", ".j2")
 
 
 def digest(*parts: object) -> str:
@@ -62,7 +63,7 @@ def _code_files(folder: Traversable) -> list[tuple[str, bytes]]:
 def code_fingerprint() -> str:
     """SHA-256 over the code that decides figures: an upgrade does everything again, a new command does not."""
     package = resources.files("csp_pipeline")
-    folders = ("domain", "formats", "models", "quality", "sources", "steps", "storage")
+    folders = ("domain", "formats", "models", "notifications", "quality", "sources", "steps", "storage")
     return digest(__version__, [_code_files(package / folder) for folder in folders if (package / folder).is_dir()])
 
 
@@ -184,7 +185,7 @@ def draft_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings
         tables_content(connection, "partner_center"),
         str(settings.billing_starts_on),
         settings.partner_country,
-        last_hash(settings.home.ledger),
+        last_hash(settings.home.ledger, without=(ledger.PROVISIONING, ledger.ALERTS)),
         months,
     )
     drafted = connection.execute("SELECT billing_month FROM billing.drafted_months").fetchall()
@@ -216,6 +217,28 @@ def overview_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Setti
             sorted(recorded(connection, RECONCILIATION).items()),
             [content(connection, key) for key in ("meta.file_invoices", "meta.snapshots", "meta.open_month_files")],
             settings.pec_credit_lag_months,
+        )
+    }
+
+
+def provisioning_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, str]:
+    """The fingerprint of requests and alerts: the ledger's batches on them, seats, terms, proof, and the day it is."""
+    read = ("cost.invoice_proof", "cost.lost_credit", "cost.invoices", "reconciliation.sync_health")
+    return {
+        "": digest(
+            PROVISIONING,
+            code_fingerprint(),
+            last_hash(settings.home.ledger, only=(ledger.PROVISIONING, ledger.ALERTS)),
+            tables_content(connection, "partner_center"),
+            _terms(connection),
+            [content(connection, key) for key in read],
+            recorded(connection, RECONCILIATION),
+            content(connection, "meta.files"),
+            settings.is_provisioning_on,
+            [url.get_secret_value() for url in settings.alert_urls],
+            _folder_fingerprint(settings.home.templates),
+            settings.alert_forgone_limit_amount,
+            datetime.now(UTC).date(),
         )
     }
 

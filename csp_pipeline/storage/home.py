@@ -54,6 +54,16 @@ class Home:
         return self.root / "ledger"
 
     @property
+    def orders(self) -> Path:
+        """Order files for distributors in `sent/`, and what they answered in `confirmed/`."""
+        return self.root / "orders"
+
+    @property
+    def templates(self) -> Path:
+        """Templates of alerts that take the place of the shipped ones."""
+        return self.root / "templates"
+
+    @property
     def reports(self) -> Path:
         """Summaries written for people."""
         return self.root / "reports"

@@ -21,7 +21,7 @@ from csp_pipeline.errors import CspError
 from csp_pipeline.storage.durable import durable, remove_unfinished, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -30,6 +30,9 @@ FIRST_PREVIOUS = "0" * 64
 HEAD = "head.json"
 _NAME = re.compile(r"(\d{8})\.([a-z_]+)\.jsonl")
 _RESTORE = "restore the folder from a backup (`csp-pipeline ledger backup` writes them); nothing was changed"
+
+PROVISIONING, ALERTS = "provisioning", "alerts"
+"""Kinds of batches that change no amount: what was sent to a provider, and what was told to people."""
 
 _LAST_LINE = 80
 Record = dict[str, Any]
@@ -152,9 +155,15 @@ def head_of(folder: Path) -> str:
     return repr([(path.name, (found := path.stat()).st_size, found.st_mtime_ns) for path, _ in _files(folder)])
 
 
-def last_hash(folder: Path) -> str:
-    """The last line of the last batch as it stands, unverified: what a fingerprint needs; empty for an empty ledger."""
-    files = _files(folder)
+def last_hash(folder: Path, *, without: Collection[str] = (), only: Collection[str] = ()) -> str:
+    """The last line of the last batch as it stands, unverified: what a fingerprint needs; empty when there is none.
+
+    Args:
+        folder: `home.ledger`.
+        without: kinds of batches that do not count.
+        only: when given, the kinds that count.
+    """
+    files = [(path, kind) for path, kind in _files(folder) if kind not in without and (not only or kind in only)]
     if not files:
         return ""
     with files[-1][0].open("rb") as file:

@@ -17,6 +17,8 @@ LAST_TABLES = (
     "cost.partner_earned_credit",
     "cost.credit_comparison",
     "reconciliation.sync_health",
+    "provisioning.events",
+    "provisioning.alerts",
     *OVERVIEW_TABLES,
 )
 

@@ -29,6 +29,7 @@ NAMES = (
     "mfa-required",
     "provisioning-technical",
     "provisioning-business",
+    "lost-answers",
 )
 
 

@@ -29,7 +29,7 @@ RESET_WHEN_OMITTED = {
     "scheduledNextTermInstructions": None,
     "nextChargeInstructions": None,
 }
-CHANGEABLE = (*RESET_WHEN_OMITTED, "friendlyName", "quantity")
+CHANGEABLE = (*RESET_WHEN_OMITTED, "friendlyName", "quantity", "status")
 TECHNICAL, BUSINESS = "provisioning-technical", "provisioning-business"
 FAILING_STATUS = {TECHNICAL: ("pending", "PrefulfillmentPending"), BUSINESS: ("failed", "Unfulfilled")}
 
@@ -109,7 +109,7 @@ class Provisioning:
             self._strike(before, after)
         except RefusedError:
             is_news = not request_id or (subscription_id, request_id) not in self._refused
-            if after["quantity"] != before["quantity"] and is_news:
+            if _is_change(before, after) and is_news:
                 self._refused.add((subscription_id, request_id))
                 self._log(customer_id, before, after["quantity"], "failed")
             raise
@@ -145,11 +145,14 @@ class Provisioning:
 
     def _check(self, customer_id: str, before: Json, after: Json) -> None:
         asked, had = after["quantity"], before["quantity"]
+        if after["status"] != before["status"]:
+            self._check_cancellation(before, after)
+            asked = 0
         if before["status"] != "active" or before["billingType"] != "license":
             raise RefusedError(400, "2002", "The quantity of this subscription cannot be changed.")
         if after["scheduledNextTermInstructions"] and not after["autoRenewEnabled"]:
             raise RefusedError(400, "800093", "Instructions for the next term need automatic renewal.")
-        if asked < 1:
+        if after["quantity"] < 1:
             raise RefusedError(400, "2002", "The quantity is not within the minimum and maximum allowed.")
         if asked > had and not self.state.has_accepted(customer_id):
             raise RefusedError(403, "13605", "The customer has not accepted the Microsoft Customer Agreement.")
@@ -158,9 +161,14 @@ class Provisioning:
         if had - asked > sum(quantity for quantity, _ in self._refundable(before)):
             raise RefusedError(400, "800090", "Subscription quantity can't be decreased: the window has closed.")
 
+    @staticmethod
+    def _check_cancellation(before: Json, after: Json) -> None:
+        if after["status"] != "deleted" or after["quantity"] != before["quantity"]:
+            raise RefusedError(400, "800002", "The status can be set to deleted, with everything else as it is.")
+
     def _strike(self, before: Json, after: Json) -> None:
         """Refuse a change that a fault does not let through; other publishers' changes fail later."""
-        if after["quantity"] == before["quantity"] or not before["isMicrosoftProduct"]:
+        if not _is_change(before, after) or not before["isMicrosoftProduct"]:
             return
         if self.state.faults.is_on(TECHNICAL):
             raise RefusedError(500, "800094", "Update subscription isn't successful.")
@@ -170,6 +178,9 @@ class Provisioning:
     def _apply(self, customer_id: str, before: Json, after: Json) -> tuple[int, Json]:
         subscription_id, had, asked = before["id"], before["quantity"], after["quantity"]
         stored = self._store(customer_id, after)
+        if after["status"] != before["status"]:
+            self._log(customer_id, before, 0, "succeeded")
+            return 200, self.shown(stored)
         if asked == had:
             return 200, self.shown(stored)
         self._failed.discard(subscription_id)
@@ -251,6 +262,11 @@ class Provisioning:
     def _afflicted(self) -> str:
         """The subscription that a fault of provisioning leaves unfinished: the first by the seat."""
         return next(seats.subscription_id for seats in self.state.scenario.seats if seats.is_listed)
+
+
+def _is_change(before: Json, after: Json) -> bool:
+    """Whether something was asked for that has to be provisioned."""
+    return any(after[name] != before[name] for name in ("quantity", "status"))
 
 
 def _changed(before: Json, body: Mapping[str, object]) -> Json:

@@ -34,6 +34,8 @@ SERVICES = ("/v1/", "/v1.0/")
 RETRY_AFTER_SECONDS = 1
 THROTTLED_IN_TOTAL = 8
 SLOW_SECONDS = 0.2
+CHANGES = frozenset({"PATCH", "POST"})
+_TIMED_OUT = JSONResponse({"message": "The gateway did not get an answer in time."}, 504)
 
 
 class RequestCounts:
@@ -60,7 +62,7 @@ class Traffic:
     Args:
         app: What answers.
         routes: Its routes, for the templates of their paths.
-        faults: throttle, server-errors, slow and duplicate-page strike here.
+        faults: throttle, server-errors, slow, duplicate-page and lost-answers strike here.
         login: Answers `ValidateMfa: true`.
         counts: Takes the requests.
         slow_seconds: How long the fault `slow` holds up a request.
@@ -90,6 +92,10 @@ class Traffic:
         request = Request(scope)
         if self._faults.is_on("slow"):
             await asyncio.sleep(self._slow_seconds)
+        if scope["method"] in CHANGES and self._faults.is_on("lost-answers") and scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, _lose)
+            await _TIMED_OUT(scope, receive, send)
+            return
         refusal = self._refusal(scope["path"], template) or self._page_again(request, template)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -154,6 +160,10 @@ class Traffic:
             await send(message)
 
         return adding
+
+
+async def _lose(_message: Message) -> None:
+    """Take an answer that never arrives: what was asked for is done all the same."""
 
 
 def _failure(path: str, status: int, code: str, sentence: str) -> dict[str, object]:

@@ -1,0 +1,204 @@
+"""Provisioning and alerts as the run, the jobs and the command do them: facts read, requests sent, people told.
+
+What belongs here: the order, the connection to the provider, and the lock. The work is in `steps/provisioning`,
+`steps/attestation` and `steps/alerts`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, request_record, utc_text
+from csp_pipeline.errors import CspError, UsageError
+from csp_pipeline.orchestration.made_up_partner import is_fetched, served
+from csp_pipeline.steps.alert_facts import read_news
+from csp_pipeline.steps.alerts import DeliveryReport, channels, failed_run, read_outbox, replay, tell
+from csp_pipeline.steps.attestation import attest, to_attest
+from csp_pipeline.steps.provisioning import DISTRIBUTOR, Journal, open_requests, provision, target_of, utc_now
+from csp_pipeline.steps.provisioning_facts import Facts, read_facts
+from csp_pipeline.storage.ledger import PROVISIONING, last_hash
+from csp_pipeline.storage.warehouse import exclusive, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from csp_pipeline.settings import Settings
+    from csp_pipeline.sources.provisioning_targets import Target
+
+ATTEMPTS = 3
+"""Requests per call while provisioning: what fails is tried again after all others, so each call need not wait long."""
+
+
+def send_requests(settings: Settings, on_progress: Callable[[str], None]) -> list[str]:
+    """Attest agreements, send what may be sent, and ask what became of what was.
+
+    Nothing is done, and no provider connected, while provisioning is off or there is nothing to do.
+
+    Args:
+        settings: where and how; partner_center and reference of the warehouse are up to date.
+        on_progress: told one sentence at a time.
+
+    Returns:
+        What needs a person, one sentence each.
+    """
+    if not settings.is_provisioning_on:
+        return []
+    with exclusive(settings.home, on_wait=on_progress):
+        with writing(settings.home) as connection:
+            facts = read_facts(connection, settings.home)
+            acceptances = to_attest(connection, facts)
+        requests = open_requests(facts)
+        targets = {target_of(facts, request) for request in requests}
+        if is_fetched(settings) and (acceptances or targets - {DISTRIBUTOR}):
+            return _with_provider(settings, facts, acceptances, on_progress)
+        if DISTRIBUTOR in targets:
+            return provision(settings.home, facts, _distributor(settings), tell=on_progress).problems
+        return []
+
+
+def _with_provider(
+    settings: Settings, facts: Facts, acceptances: list[tuple[object, ...]], on_progress: Callable[[str], None]
+) -> list[str]:
+    from csp_pipeline.sources.provider import connect  # noqa: PLC0415  (heavy)
+    from csp_pipeline.sources.provisioning_targets import PartnerCenterTarget  # noqa: PLC0415
+
+    on_progress("Working on licence change requests and agreements.")
+    with served(settings, on_progress) as reached, connect(reached, attempts=ATTEMPTS) as provider:
+        center = provider.partner_center
+        problems = attest(settings.home, acceptances, center, now=utc_now, tell=on_progress)
+        if acceptances:
+            with writing(settings.home) as connection:
+                facts = read_facts(connection, settings.home)
+        targets: dict[str, Target] = {**_distributor(settings), "partner_center": PartnerCenterTarget(center, utc_now)}
+        return problems + provision(settings.home, facts, targets, tell=on_progress).problems
+
+
+def _distributor(settings: Settings) -> dict[str, Target]:
+    from csp_pipeline.sources.distributor_orders import DistributorOrders  # noqa: PLC0415
+
+    return {DISTRIBUTOR: DistributorOrders(settings.home.orders)}
+
+
+def tell_people(settings: Settings, problems: Sequence[str] = ()) -> DeliveryReport:
+    """Take what there is to tell into the outbox and deliver what is due.
+
+    Args:
+        settings: the channels; without one nothing is done.
+        problems: what the run could not fetch.
+    """
+    if not channels(settings):
+        return DeliveryReport()
+    with exclusive(settings.home):
+        with writing(settings.home) as connection:
+            news = read_news(connection, settings, utc_now(), problems)
+        return tell(settings, news)
+
+
+def tell_of_failure(settings: Settings, error: BaseException) -> None:
+    """Tell the service team that a run failed; whatever goes wrong here must not hide why it did."""
+    if not settings.alert_urls or isinstance(error, UsageError):
+        return
+    try:
+        with exclusive(settings.home):
+            tell(settings, [failed_run(error, utc_now())])
+    except CspError:
+        return
+
+
+def is_anything_due(settings: Settings) -> bool:
+    """Whether an alert may be delivered now; the lock of the home is not needed to look."""
+    return bool(channels(settings)) and bool(read_outbox(settings.home).due(utc_now()))
+
+
+def unfinished(settings: Settings) -> list[list[str]]:
+    """The requests of the published copy that are not finished, with their state: what the next look has to do."""
+    import duckdb  # noqa: PLC0415  (not needed to load the definitions)
+
+    if not settings.is_provisioning_on or not settings.home.published.is_file():
+        return []
+    last = last_hash(settings.home.ledger, only=(PROVISIONING,))
+    with duckdb.connect(str(settings.home.published), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            SELECT request_id, state
+            FROM provisioning.requests
+            WHERE state = 'pending' OR (state = 'waiting' AND code = 'not_sent')
+            ORDER BY request_id
+            """
+        ).fetchall()
+    return [[request_id, state, last] for request_id, state in rows]
+
+
+def decide(settings: Settings, request_id: str, decision: str, by: str) -> str:
+    """Release or cancel a request that is not under way, as a person says; the next run acts on it.
+
+    Args:
+        settings: where the ledger and the warehouse are.
+        request_id: the request.
+        decision: release or cancel.
+        by: who decides.
+
+    Returns:
+        What happens next, in a sentence.
+
+    Raises:
+        UsageError: there is no such request, or its state does not allow it.
+    """
+    with exclusive(settings.home), writing(settings.home) as connection:
+        facts = read_facts(connection, settings.home)
+        request = next((one for one in facts.requests if one.request_id == request_id), None)
+        if request is None:
+            raise UsageError(f"There is no request {request_id!r}; provisioning.requests lists them.")
+        state = facts.history(request).state
+        allowed = {"new", "waiting", "failed", "cancelled"} if decision == RELEASE else {"new", "waiting", "released"}
+        if state not in allowed:
+            raise UsageError(f"Request {request_id} is {state}, so there is nothing to {decision}.")
+        standing = facts.standing(request, None)
+        if decision == RELEASE and (standing.is_on_hold or not standing.has_agreement):
+            why = "its account is on credit hold" if standing.is_on_hold else "its customer has accepted no agreement"
+            raise UsageError(
+                f"Request {request_id} cannot be released: {why}; it goes out by itself when that is over."
+            )
+        journal = Journal(settings.home, utc_now)
+        record = {"type": DECISION, "request_id": request_id, "decision": decision, "by": by}
+        journal.note({**record, "at": utc_text(utc_now())})
+        journal.commit()
+    return (
+        f"Request {request_id} is released: the next run sends it."
+        if decision == RELEASE
+        else f"Request {request_id} is cancelled and will never be sent."
+    )
+
+
+def ask_for(settings: Settings, request: ChangeRequest) -> None:
+    """Take a request made by command into the ledger; the next run works on it.
+
+    Raises:
+        UsageError: it cannot be carried out, or its id is taken.
+    """
+    fault = request.fault()
+    if fault is not None:
+        raise UsageError(f"The request cannot be carried out: {fault}.")
+    with exclusive(settings.home), writing(settings.home) as connection:
+        facts = read_facts(connection, settings.home)
+        if any(one.request_id == request.request_id for one in facts.requests):
+            raise UsageError(f"There is a request {request.request_id} already; choose another --id.")
+        journal = Journal(settings.home, utc_now)
+        journal.note({**request_record(request), "type": REQUEST, "at": utc_text(utc_now())})
+        journal.commit()
+
+
+def replay_alert(settings: Settings, alert_id: str, by: str) -> str:
+    """Make an alert pending again and deliver what is due; returns what became of it, in a sentence.
+
+    Raises:
+        UsageError: there is no such alert, or no channel to deliver it over.
+    """
+    if not channels(settings):
+        raise UsageError("No channel is set; set CSP_ALERT_URLS first.")
+    with exclusive(settings.home):
+        full_id = replay(settings.home, alert_id, by).alert.alert_id
+        tell(settings, [])
+        entry = read_outbox(settings.home).entries[full_id]
+    said = f": {entry.error}" if entry.error else ""
+    return f"Alert {full_id} ({entry.alert.subject}) is {entry.state}{said}."
