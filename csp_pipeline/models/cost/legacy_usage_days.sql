@@ -3,8 +3,8 @@
 WITH documents AS (
     SELECT
         invoice_number,
-        upper(CASE WHEN is_usage_derived THEN reverses_invoice_number ELSE invoice_number END) AS lines_of,
-        CAST(CASE WHEN is_usage_derived THEN -1 ELSE 1 END AS DECIMAL(1, 0)) AS direction
+        upper(CASE WHEN are_lines_derived THEN reverses_invoice_number ELSE invoice_number END) AS lines_of,
+        CAST(CASE WHEN are_lines_derived THEN -1 ELSE 1 END AS DECIMAL(1, 0)) AS direction
     FROM cost.invoices
     WHERE billing_month = $billing_month AND currency = $currency AND provider = 'microsoft'
 ),
