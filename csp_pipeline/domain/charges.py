@@ -133,9 +133,12 @@ def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> 
 
 
 def _changes(line: ContractLine, history: QuantityHistory, cycle: Cycle, before: date) -> Iterator[Charge]:
-    """Changes of a cycle before a day: the price of what changed, for the days that are left."""
+    """Changes of a cycle before a day: the price of what changed, for the days that are left.
+
+    The cycle's start decides whether they are discounted, so that seats are given back at the price they had.
+    """
     for day, was, now in history.net_changes(cycle.start, min(cycle.end, before)):
-        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, day)
+        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, cycle.start)
         yield Charge(
             line.contract_line_id, "change", day, cycle.end, now - was, line.price_on_line, amount, month_of(day)
         )
