@@ -7,7 +7,7 @@ agreements on the total of a cycle `commitments`. Where the facts come from is S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -225,12 +225,16 @@ def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], 
 def cost_plus_charges(line: ContractLine, month: str, bases: Iterable[CostBase], window: Window) -> tuple[Charge, ...]:
     """The charge of a cost-plus line for a service month with the lines of its commitments.
 
-    A minimum is owed for a month without any cost too. Arguments as for `cost_plus_charge`.
+    A minimum is owed for a month without any cost too; it is an estimate when some of the cost is, even where that
+    cost rounds to nothing. Arguments as for `cost_plus_charge`.
     """
     cycle = service_cycle(line, month, window)
     if cycle is None:
         return ()
+    bases = tuple(bases)
     charge = cost_plus_charge(line, month, bases, window)
     charges = () if charge is None else (charge,)
     due = _DueCycle(cycle, recurring_part(cycle, prorated=True), month)
-    return (*charges, *_commitment_lines(line, charges, due))
+    is_estimate = any(base.is_estimate for base in bases)
+    agreed = (replace(one, is_estimate=is_estimate) for one in _commitment_lines(line, charges, due))
+    return (*charges, *agreed)
