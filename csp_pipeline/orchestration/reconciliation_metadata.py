@@ -119,7 +119,8 @@ def _percent(part: Decimal, whole: Decimal) -> str:
 
 
 def _bar(value: Decimal | int, largest: Decimal | int) -> str:
-    length = round(BAR * abs(value) / largest) if largest else 0
+    size = -value if value < 0 else value
+    length = round(BAR * size / largest) if largest else 0
     return ("▒" if value < 0 else "█") * length
 
 
