@@ -7,7 +7,7 @@ agreements on the total of a cycle `commitments`. Where the facts come from is S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -133,9 +133,12 @@ def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> 
 
 
 def _changes(line: ContractLine, history: QuantityHistory, cycle: Cycle, before: date) -> Iterator[Charge]:
-    """Changes of a cycle before a day: the price of what changed, for the days that are left."""
+    """Changes of a cycle before a day: the price of what changed, for the days that are left.
+
+    The cycle's start decides whether they are discounted, so that seats are given back at the price they had.
+    """
     for day, was, now in history.net_changes(cycle.start, min(cycle.end, before)):
-        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, day)
+        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, cycle.start)
         yield Charge(
             line.contract_line_id, "change", day, cycle.end, now - was, line.price_on_line, amount, month_of(day)
         )
@@ -222,12 +225,16 @@ def cost_plus_charge(line: ContractLine, month: str, bases: Iterable[CostBase], 
 def cost_plus_charges(line: ContractLine, month: str, bases: Iterable[CostBase], window: Window) -> tuple[Charge, ...]:
     """The charge of a cost-plus line for a service month with the lines of its commitments.
 
-    A minimum is owed for a month without any cost too. Arguments as for `cost_plus_charge`.
+    A minimum is owed for a month without any cost too; it is an estimate when some of the cost is, even where that
+    cost rounds to nothing. Arguments as for `cost_plus_charge`.
     """
     cycle = service_cycle(line, month, window)
     if cycle is None:
         return ()
+    bases = tuple(bases)
     charge = cost_plus_charge(line, month, bases, window)
     charges = () if charge is None else (charge,)
     due = _DueCycle(cycle, recurring_part(cycle, prorated=True), month)
-    return (*charges, *_commitment_lines(line, charges, due))
+    is_estimate = any(base.is_estimate for base in bases)
+    agreed = (replace(one, is_estimate=is_estimate) for one in _commitment_lines(line, charges, due))
+    return (*charges, *agreed)

@@ -80,7 +80,8 @@ class DraftLine:
         name: what the customer calls it; the description tells the rest.
         charge: what is charged, as delta billing knows it.
         corrects_invoice_number: the issued document that charged what this line changes.
-        issued_tax_percent: the tax on that document, which a correction takes back; None otherwise.
+        issued_tax_percent: the tax of the issued line that is taken back or charged anew; None when it had none.
+        is_taxed_as_issued: the tax is `issued_tax_percent`, whatever the rates say now.
     """
 
     account_id: str
@@ -104,6 +105,7 @@ class DraftLine:
     name: str = ""
     corrects_invoice_number: str | None = None
     issued_tax_percent: Decimal | None = None
+    is_taxed_as_issued: bool = False
 
     @property
     def document_key(self) -> tuple[str, str, str]:
@@ -197,10 +199,10 @@ def tax_percent(rates: TaxRates, tax_rate_id: str | None, category: str | None, 
     """
     if tax_rate_id is None:
         return None
-    for key in ((tax_rate_id, category or ""), (tax_rate_id, "")):
-        for rate in rates.get(key, ()):
-            if rate.is_valid_on(on):
-                return rate.percent
+    own = rates.get((tax_rate_id, category or ""), ())
+    for rate in own or rates.get((tax_rate_id, ""), ()):
+        if rate.is_valid_on(on):
+            return rate.percent
     return None
 
 
@@ -247,7 +249,7 @@ def _document(key: tuple[str, str, str], lines: Sequence[DraftLine], rates: TaxR
 
 
 def _line_tax(line: DraftLine, rates: TaxRates, on: date, payer: Payer) -> Decimal | None:
-    if line.issued_tax_percent is not None:
+    if line.is_taxed_as_issued or line.issued_tax_percent is not None:
         return line.issued_tax_percent
     return ZERO if payer.is_reverse_charged else tax_percent(rates, line.tax_rate_id, line.tax_category, on)
 

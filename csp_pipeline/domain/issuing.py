@@ -29,6 +29,8 @@ REVERSE_CHARGE_NOTE = (
     "Reverse charge: VAT is to be accounted for by the recipient (Articles 44 and 196 of Directive 2006/112/EC)."
 )
 
+_PRICED_ON_COST = frozenset({"usage", "discount", "minimum"})
+
 
 @dataclass(frozen=True, slots=True)
 class UnprovenCost:
@@ -51,6 +53,8 @@ class HeldLine:
 def held_lines(document: Document, unproven: Mapping[tuple[str, str], UnprovenCost]) -> tuple[HeldLine, ...]:
     """The lines of a draft that are priced on the cost of a provider invoice that is not proven; the others go out.
 
+    A discount and a minimum follow from that cost too, so they wait with the charge of their service month.
+
     Args:
         document: a draft.
         unproven: by contract line and service month.
@@ -58,7 +62,7 @@ def held_lines(document: Document, unproven: Mapping[tuple[str, str], UnprovenCo
     held = []
     for line in document.lines:
         cost = unproven.get((line.contract_line_id, month_of(line.service_start)))
-        if cost is not None and line.charge.kind == "usage":
+        if cost is not None and line.charge.kind in _PRICED_ON_COST:
             held.append(
                 HeldLine(
                     line,
@@ -81,7 +85,7 @@ def why_not(document: Document, issued: Issued) -> str | None:
     if document.is_estimate:
         return f"{account} is not issued: its draft of {document.billing_month} rests on estimates of an open month."
     for line, percent in zip(document.lines, document.tax_percents, strict=True):
-        if percent is None and line.tax_rate_id is not None:
+        if percent is None and line.tax_rate_id is not None and not line.is_taxed_as_issued:
             return (
                 f"{account} is not issued: tax rate {line.tax_rate_id} has no percentage for "
                 f"{line.tax_category or 'lines without category'} at the end of {document.billing_month}; "

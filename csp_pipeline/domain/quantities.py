@@ -83,6 +83,22 @@ def _day(change: DayQuantity) -> date:
     return change.day
 
 
+def between(history: QuantityHistory, start: date | None, end: date | None) -> QuantityHistory:
+    """A history that is 0 before a day and from another day on; None leaves that side as it is."""
+    if start is None and end is None:
+        return history
+    changes = [
+        change
+        for change in history.changes
+        if (start is None or change.day > start) and (end is None or change.day < end)
+    ]
+    if start is not None:
+        changes.insert(0, DayQuantity(start, history.at_start_of(start), history.at_end_of(start)))
+    if end is not None:
+        changes.append(DayQuantity(end, ZERO, ZERO))
+    return QuantityHistory(history.opening if start is None else ZERO, tuple(changes))
+
+
 def sum_of(histories: Sequence[QuantityHistory]) -> QuantityHistory:
     """The history of the total of several quantities; the order of the parts does not matter."""
     if len(histories) == 1:

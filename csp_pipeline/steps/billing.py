@@ -31,7 +31,7 @@ from csp_pipeline.domain.charges import (
     service_cycle,
 )
 from csp_pipeline.domain.documents import Document, DraftLine, draft_documents
-from csp_pipeline.domain.quantities import ZERO, QuantityHistory
+from csp_pipeline.domain.quantities import QuantityHistory
 from csp_pipeline.garbage import collected_later
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_documents import (
@@ -202,7 +202,7 @@ def _untaxed(documents: Iterable[Document]) -> list[BillingNotice]:
     found: dict[tuple[str, str, str], BillingNotice] = {}
     for document in documents:
         for line, percent in zip(document.lines, document.tax_percents, strict=True):
-            if percent is None and line.tax_rate_id is not None:
+            if percent is None and line.tax_rate_id is not None and not line.is_taxed_as_issued:
                 category = line.tax_category or "without category"
                 message = (
                     f"Account {document.account_id}: tax rate {line.tax_rate_id} has no percentage for {category} at "
@@ -334,10 +334,12 @@ def _untold(notices: Sequence[BillingNotice]) -> Untold:
 def _charges(terms: ContractTerms, facts: _Facts, notices: list[BillingNotice]) -> tuple[Charge, ...]:
     if terms.line.pricing_model == "cost_plus":
         return tuple(_cost_plus_charges(terms, facts, notices))
-    return expected_charges(terms.line, _quantity_of(terms, facts, notices), facts.window)
+    quantity = _quantity_of(terms, facts, notices)
+    return () if quantity is None else expected_charges(terms.line, quantity, facts.window)
 
 
-def _quantity_of(terms: ContractTerms, facts: _Facts, notices: list[BillingNotice]) -> QuantityHistory:
+def _quantity_of(terms: ContractTerms, facts: _Facts, notices: list[BillingNotice]) -> QuantityHistory | None:
+    """The quantity over time; None, with a notice, when nothing tells it: a minimum is not charged either."""
     if terms.line.pricing_model == "flat":
         return QuantityHistory(ONE)
     if terms.fixed_quantity is not None:
@@ -349,7 +351,7 @@ def _quantity_of(terms: ContractTerms, facts: _Facts, notices: list[BillingNotic
     what = f"subscription {terms.subscription_id}" if terms.subscription_id else "any subscription it matches"
     message = f"Contract line {line_id}: no quantity of {what} is known, so nothing is charged."
     notices.append(BillingNotice(terms.account_id, line_id, None, "notice", message))
-    return QuantityHistory(ZERO)
+    return None
 
 
 def _cost_plus_charges(terms: ContractTerms, facts: _Facts, notices: list[BillingNotice]) -> Iterator[Charge]:

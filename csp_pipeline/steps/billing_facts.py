@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar, first_day_of
 from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
 from csp_pipeline.domain.commitments import Commitments
 from csp_pipeline.domain.documents import TaxRate, TaxRates
-from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, sum_of
+from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, between, sum_of
 from csp_pipeline.domain.tiers import PriceTiers, Tier, TierMode
 from csp_pipeline.steps.issued import read_issued
 from csp_pipeline.steps.run import first_month
@@ -116,25 +116,25 @@ def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory
         """
         SELECT
             line.contract_line_id, line.customer_id, line.subscription_id,
-            past.from_on, past.quantity_at_start, past.quantity
+            line.from_on, line.until_on, past.from_on, past.quantity_at_start, past.quantity
         FROM billing.line_subscriptions AS line
         INNER JOIN billing.quantity_history AS past USING (customer_id, subscription_id)
         ORDER BY 1, 2, 3, past.from_on NULLS FIRST
         """
     )
-    key: tuple[str, str, str] | None = None
+    key: tuple[Any, ...] | None = None
     opening, changes = ZERO, list[DayQuantity]()
     while rows := cursor.fetchmany(10_000):
-        for line_id, customer_id, subscription_id, day, at_start, at_end in rows:
-            if key is not None and key != (line_id, customer_id, subscription_id):
-                parts[key[0]].append(QuantityHistory(opening, tuple(changes)))
+        for *head, day, at_start, at_end in rows:
+            if key is not None and key != tuple(head):
+                parts[key[0]].append(between(QuantityHistory(opening, tuple(changes)), *key[3:]))
             if day is None:
                 opening, changes = at_end, []
             else:
                 changes.append(DayQuantity(day, at_start, at_end))
-            key = (line_id, customer_id, subscription_id)
+            key = tuple(head)
     if key is not None:
-        parts[key[0]].append(QuantityHistory(opening, tuple(changes)))
+        parts[key[0]].append(between(QuantityHistory(opening, tuple(changes)), *key[3:]))
     return {line_id: sum_of(histories) for line_id, histories in parts.items()}
 
 

@@ -16,7 +16,7 @@ from csp_pipeline.domain.documents import DraftLine
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from csp_pipeline.domain.issued import Issued
+    from csp_pipeline.domain.issued import Issued, IssuedDocument, IssuedLine
     from csp_pipeline.steps.billing_facts import ContractTerms
 
 
@@ -62,9 +62,10 @@ def open_lines(
         if not untold.is_all and line.charge.invoice_month not in untold.months:
             groups.setdefault(key, []).append(line.charge)
     return [
-        _draft_line(terms, charge, issued, account, decimals[account])
+        _draft_line(terms, charge, issued, (*account, decimals[account]), lines)
         for account, charged in groups.items()
-        for charge in deltas(expected if account == now else (), charged)
+        for lines in (deltas(expected if account == now else (), charged),)
+        for charge in lines
     ]
 
 
@@ -76,10 +77,15 @@ def lines_without_terms(issued: Issued, known: Collection[str]) -> Iterator[tupl
 
 
 def _draft_line(
-    terms: ContractTerms, charge: Charge, issued: Issued, account: tuple[str, str], decimals: int
+    terms: ContractTerms,
+    charge: Charge,
+    issued: Issued,
+    account: tuple[str, str, int],
+    beside: Sequence[Charge],
 ) -> DraftLine:
-    account_id, currency = account
+    account_id, currency, decimals = account
     corrected = issued.corrected_by(charge) if issued.documents else None
+    taxed = corrected or _replaced(charge, beside, issued)
     return DraftLine(
         account_id=account_id,
         billing_month=issued.open_month(account_id, currency, charge.invoice_month),
@@ -101,5 +107,16 @@ def _draft_line(
         is_estimate=charge.is_estimate,
         charge=charge,
         corrects_invoice_number=corrected[0].invoice_number if corrected else None,
-        issued_tax_percent=corrected[1].tax_percent if corrected and charge.is_correction else None,
+        issued_tax_percent=taxed[1].tax_percent if taxed else None,
+        is_taxed_as_issued=taxed is not None,
     )
+
+
+def _replaced(charge: Charge, beside: Sequence[Charge], issued: Issued) -> tuple[IssuedDocument, IssuedLine] | None:
+    """The issued line in whose place a charge stands: a pair of reversal and charge has one tax."""
+    if charge.correction is None or charge.is_correction:
+        return None
+    for other in beside:
+        if other.kind == charge.kind and other.is_correction and other.start < charge.end and charge.start < other.end:
+            return issued.corrected_by(other)
+    return None

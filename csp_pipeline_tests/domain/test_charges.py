@@ -16,9 +16,11 @@ from csp_pipeline.domain.charges import (
     CostBase,
     Window,
     cost_plus_charge,
+    cost_plus_charges,
     deltas,
     expected_charges,
 )
+from csp_pipeline.domain.commitments import Commitments
 from csp_pipeline.domain.descriptions import describe, period_text
 from csp_pipeline.domain.quantities import DayQuantity, QuantityHistory, sum_of
 
@@ -155,6 +157,14 @@ def test_cost_plus_is_not_charged_outside_its_time_or_for_nothing() -> None:
     assert cost_plus_charge(ended, "2026-03", [CostBase(D(1))], YEAR) is None
     assert cost_plus_charge(AZURE, "2026-03", [], YEAR) is None
     assert cost_plus_charge(AZURE, "2026-03", [CostBase(D(1))], Window("2026-03", "2026-03", date(2026, 4, 1))) is None
+
+
+def test_a_minimum_on_an_estimated_cost_that_rounds_to_nothing_is_an_estimate() -> None:
+    calendar = CycleCalendar(date(2026, 1, 1), None, 1, 1)
+    line = ContractLine("L1", "cost_plus", calendar, 2, commitments=Commitments(minimum=D(100)))
+    window = Window("2026-01", "2026-01", date(2026, 1, 1))
+    (minimum,) = cost_plus_charges(line, "2026-01", [CostBase(D("0.001"), is_estimate=True)], window)
+    assert (minimum.kind, minimum.net_amount, minimum.is_estimate) == ("minimum", D("100.00"), True)
 
 
 def test_a_cost_plus_line_has_no_charges_of_its_own() -> None:

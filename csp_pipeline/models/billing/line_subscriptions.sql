@@ -84,37 +84,75 @@ named AS (
     WHERE line.subscription_id IS NOT NULL
 ),
 
+-- Without a day of its own a link holds from the successor's first change or charge.
+first_seen AS (
+    SELECT
+        subscription_id,
+        min(seen_on) AS seen_on
+    FROM (
+        SELECT
+            id_key(subscription_id) AS subscription_id,
+            cast(changed_at AS DATE) AS seen_on
+        FROM partner_center.subscription_changes
+        UNION ALL
+        SELECT
+            id_key(subscription_id) AS subscription_id,
+            charge_start_on AS seen_on
+        FROM cost.invoice_lines
+        WHERE NOT is_estimate
+    )
+    GROUP BY subscription_id
+),
+
 links AS (
-    SELECT DISTINCT
-        id_key(from_subscription_id) AS from_key,
-        id_key(to_subscription_id) AS to_key
-    FROM billing.subscription_links
-    WHERE is_followed AND id_key(from_subscription_id) <> id_key(to_subscription_id)
+    SELECT
+        id_key(link.from_subscription_id) AS from_key,
+        id_key(link.to_subscription_id) AS to_key,
+        min(coalesce(link.valid_from, first_seen.seen_on)) AS valid_from
+    FROM billing.subscription_links AS link
+    LEFT JOIN first_seen ON first_seen.subscription_id = id_key(link.to_subscription_id)
+    WHERE link.is_followed AND id_key(link.from_subscription_id) <> id_key(link.to_subscription_id)
+    GROUP BY ALL
+    HAVING min(coalesce(link.valid_from, first_seen.seen_on)) IS NOT NULL
 ),
 
 successors AS (
     SELECT
         line.contract_line_id,
-        link.to_key AS subscription_id
+        link.to_key AS subscription_id,
+        link.valid_from
     FROM lines AS line
     INNER JOIN links AS link ON line.subscription_id = link.from_key
     UNION
     SELECT
         successor.contract_line_id,
-        link.to_key AS subscription_id
+        link.to_key AS subscription_id,
+        greatest(successor.valid_from, link.valid_from) AS valid_from
     FROM successors AS successor
     INNER JOIN links AS link ON successor.subscription_id = link.from_key
 ),
 
+-- A subscription counts until one that took its place has a quantity of its own.
+replaced AS (
+    SELECT
+        link.from_key AS subscription_id,
+        min(link.valid_from) AS until_on
+    FROM links AS link
+    SEMI JOIN known ON link.to_key = known.subscription_id
+    GROUP BY link.from_key
+),
+
 succeeding AS (
-    SELECT DISTINCT
+    SELECT
         successor.contract_line_id,
         known.customer_id,
-        known.subscription_id
+        known.subscription_id,
+        min(successor.valid_from) AS from_on
     FROM successors AS successor
     INNER JOIN line_tenants AS tenant ON successor.contract_line_id = tenant.contract_line_id
     INNER JOIN known ON tenant.customer_id = known.customer_id AND successor.subscription_id = known.subscription_id
     ANTI JOIN lines AS naming ON successor.subscription_id = naming.subscription_id
+    GROUP BY ALL
 ),
 
 by_product AS (
@@ -122,6 +160,7 @@ by_product AS (
         line.contract_line_id,
         line.starts_on,
         line.ends_on,
+        line.sku_id IS NOT NULL AS has_sku,
         found.customer_id,
         found.subscription_id
     FROM lines AS line
@@ -151,31 +190,73 @@ claimed AS (
         line.ends_on
     FROM succeeding
     INNER JOIN lines AS line ON succeeding.contract_line_id = line.contract_line_id AND NOT line.is_own
+),
+
+unclaimed AS (
+    SELECT *
+    FROM by_product AS found
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM claimed
+        WHERE
+            claimed.customer_id = found.customer_id
+            AND claimed.subscription_id = found.subscription_id
+            AND claimed.starts_on <= found.ends_on
+            AND found.starts_on <= claimed.ends_on
+    )
+),
+
+-- One contract line charges a subscription on a day: the one with the SKU, then the first by id.
+cut AS (
+    SELECT
+        found.contract_line_id,
+        found.customer_id,
+        found.subscription_id,
+        cast(max(better.ends_on + 1) FILTER (WHERE better.starts_on <= found.starts_on) AS DATE) AS from_on,
+        min(better.starts_on) FILTER (WHERE better.starts_on > found.starts_on) AS until_on
+    FROM unclaimed AS found
+    LEFT JOIN unclaimed AS better
+        ON
+            found.customer_id = better.customer_id
+            AND found.subscription_id = better.subscription_id
+            AND (NOT better.has_sku, better.contract_line_id) < (NOT found.has_sku, found.contract_line_id)
+            AND better.starts_on <= found.ends_on
+            AND found.starts_on <= better.ends_on
+    GROUP BY ALL
+),
+
+told AS (
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        cast(NULL AS DATE) AS from_on,
+        cast(NULL AS DATE) AS until_on
+    FROM named
+    UNION ALL
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        from_on,
+        cast(NULL AS DATE) AS until_on
+    FROM succeeding
+    UNION ALL
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        from_on,
+        until_on
+    FROM cut
 )
 
 SELECT
-    contract_line_id,
-    customer_id,
-    subscription_id
-FROM named
-UNION ALL
-SELECT
-    contract_line_id,
-    customer_id,
-    subscription_id
-FROM succeeding
-UNION ALL
-SELECT
-    contract_line_id,
-    customer_id,
-    subscription_id
-FROM by_product AS found
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM claimed
-    WHERE
-        claimed.customer_id = found.customer_id
-        AND claimed.subscription_id = found.subscription_id
-        AND claimed.starts_on <= found.ends_on
-        AND found.starts_on <= claimed.ends_on
-)
+    told.contract_line_id,
+    told.customer_id,
+    told.subscription_id,
+    told.from_on,
+    least(told.until_on, replaced.until_on) AS until_on
+FROM told
+LEFT JOIN replaced ON told.subscription_id = replaced.subscription_id
+WHERE coalesce(told.from_on < least(told.until_on, replaced.until_on), TRUE) AND coalesce(told.from_on < DATE '9999-12-31', TRUE)

@@ -1,0 +1,52 @@
+"""Each seat is charged once: by one contract line, and under one id of a subscription that changed its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from csp_pipeline_tests.steps.billing_case import billing_case
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TERMS = (
+    "contract_line_id,account_id,customer_id,subscription_id,product_id,sku_id,pricing_model,unit_price,currency,"
+    "billing_timing,anchor_day,starts_on,ends_on"
+)
+LINKS = "from_subscription_id,to_subscription_id,valid_from,reason,confirmed"
+
+
+def snapshot(subscription: str) -> dict[str, object]:
+    return {
+        "customer_id": "c1",
+        "subscription_id": subscription,
+        "product_id": "P",
+        "sku_id": "1",
+        "quantity": 5,
+        "snapshot_on": "2026-02-20",
+    }
+
+
+def test_seats_count_under_the_former_id_before_the_link_and_under_the_new_one_from_it(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", TERMS, "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,")
+        case.terms("subscription_links", LINKS, "s1,s2,2026-02-01,conversion,true", "s2,s3,2026-03-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s2"), snapshot("s3"))
+        case.draft("2026-01", "2026-02", "2026-03")
+        assert [line[3:] for month in ("2026-01", "2026-02", "2026-03") for line in case.lines(month)] == [
+            (5.0, "50.00")
+        ] * 3
+
+
+def test_seats_are_charged_by_the_most_specific_contract_line_alone(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,,P,,per_unit,9,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,,P,1,per_unit,10,EUR,arrears,1,2026-01-01,2026-01-31",
+        )
+        case.facts("partner_center.subscriptions", snapshot("s1"))
+        case.draft("2026-01", "2026-02")
+        assert case.lines("2026-01") == [("recurring", "2026-01-01", "2026-01-31", 5.0, "50.00")]
+        assert case.lines("2026-02") == [("recurring", "2026-02-01", "2026-02-28", 5.0, "45.00")]
