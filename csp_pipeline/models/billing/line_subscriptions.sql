@@ -1,6 +1,7 @@
 -- Whose quantity a contract line charges: the subscription it names and those that took its place by a confirmed link and that no
 -- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU that no
--- contract line of the same time names, each by one contract line at a time. A reseller's account has the tenants without account whose billed lines name it.
+-- contract line of the same time names, each by one contract line at a time.
+-- A reseller's account has the tenants without account whose billed lines name it.
 WITH RECURSIVE tenants AS (
     SELECT
         account_id,
