@@ -1,6 +1,7 @@
 -- Whose quantity a contract line charges: the subscription it names and those that took its place by a link that is followed and that no
 -- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU that no
--- contract line of the same time names. A reseller's account has the tenants without account whose billed lines name it.
+-- contract line of the same time names, each by one contract line at a time.
+-- A reseller's account has the tenants without account whose billed lines name it.
 WITH RECURSIVE tenants AS (
     SELECT
         account_id,
@@ -219,8 +220,8 @@ cut AS (
         ON
             found.customer_id = better.customer_id
             AND found.subscription_id = better.subscription_id
-            AND (NOT better.has_sku, better.contract_line_id) < (NOT found.has_sku, found.contract_line_id)
-            AND better.starts_on <= found.ends_on
+            AND (NOT found.has_sku, found.contract_line_id) > (NOT better.has_sku, better.contract_line_id)
+            AND found.ends_on >= better.starts_on
             AND found.starts_on <= better.ends_on
     GROUP BY ALL
 ),
