@@ -22,7 +22,6 @@ from csp_pipeline.domain.provisioning import (
     Record,
     outcome_record,
     provider_request_id,
-    settled_by_log,
     utc_text,
 )
 from csp_pipeline.domain.provisioning_gates import Hold, hold_on
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 ROUNDS = 2
 """A request that fails for a technical reason is tried again after all others, before anybody is told."""
 MOST_FAILURES = 3
-"""After so many technical failures one after another the target is left alone until the next run."""
+"""After so many technical failures one after another the target is left alone until the next round or run."""
 PARTNER_CENTER, DISTRIBUTOR = "partner_center", "distributor"
 
 
@@ -126,8 +125,7 @@ def open_requests(facts: Facts) -> list[ChangeRequest]:
     return [
         request
         for request in facts.requests
-        if (state := facts.history(request).state) not in FINISHED
-        and not (state == "new" and settled_by_log(request, facts.changes.get(request.subject, [])))
+        if (state := facts.history(request).state) not in FINISHED and not (state == "new" and facts.settled(request))
     ]
 
 
@@ -157,6 +155,7 @@ def provision(  # noqa: PLR0913  (what tests inject)
     work = _Work(home, facts, targets, now, Journal(home, now, at), ProvisioningReport(), waiting)
     for number in range(ROUNDS):
         work.is_last = number == ROUNDS - 1
+        work.failures.clear()  # each round gets as far as the first one did, so that what failed twice is decided
         for request in waiting:
             if number and facts.history(request).state not in {"sent", "pending"}:
                 continue
@@ -187,7 +186,7 @@ def _advance(work: _Work, request: ChangeRequest, tell: Callable[[str], None], a
     if state in {"sent", "pending"}:
         if not _ask(work, request, history, target):
             return
-    elif state == "waiting" and (done := settled_by_log(request, work.facts.changes.get(request.subject, []))):
+    elif state == "waiting" and (done := work.facts.settled(request)):
         message = f"It was done by somebody else on {done.changed_at.date()}."
         work.decide(
             request, Finding("succeeded", "activity_log", message, quantity_provisioned=_whole(done.quantity_after))

@@ -17,6 +17,7 @@ from csp_pipeline.domain.provisioning import (
     histories,
     key_of,
     request_of,
+    settled_by_log,
 )
 from csp_pipeline.domain.provisioning_gates import SeatLimits, Standing
 from csp_pipeline.storage.ledger import PROVISIONING, read_batches
@@ -102,6 +103,14 @@ class Facts:
         return Standing(
             account_id, account_id in self.on_hold, customer in self.agreed, earlier, limits or SeatLimits()
         )
+
+    def settled(self, request: ChangeRequest) -> LoggedChange | None:
+        """The change that did what was asked for, as far as logs tell; a subscription that is there was bought."""
+        done = settled_by_log(request, self.changes.get(request.subject, []))
+        is_bought = request.operation == "purchase" and request.subscription_id and request.subject in self.products
+        if done is None and is_bought and request.requested_at is not None:
+            return LoggedChange(request.requested_at, request.new_quantity, None)
+        return done
 
     def affected(self, request: ChangeRequest) -> Affected | None:
         """The contract line behind a request's subscription."""

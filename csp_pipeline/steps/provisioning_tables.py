@@ -19,7 +19,6 @@ from csp_pipeline.domain.provisioning import (
     event_row,
     events_of,
     key_of,
-    settled_by_log,
 )
 from csp_pipeline.domain.provisioning_gates import hold_on
 from csp_pipeline.models.catalogue import load_catalogue
@@ -82,7 +81,7 @@ def _told_by_log(
     history = facts.history(request)
     if history.records:
         return history, events_of(request, history)
-    done = settled_by_log(request, facts.changes.get(request.subject, []))
+    done = facts.settled(request)
     told = _done(done) if done is not None else _not_sent(facts, request, now, settings)
     return history, [event_row(request, 0, told)]
 

@@ -174,7 +174,20 @@ def test_a_target_that_fails_again_and_again_is_left_alone_until_the_next_run(ca
     break_with(case, "provisioning-technical")
     for number, seats in enumerate(case.subscriptions()[:6]):
         case.request(f"R-{number}", seats, case.quantity(seats) + 1)
+    assert case.run().sent == 6
+    assert [case.state_of(f"R-{number}") for number in range(3)] == ["failed"] * 3
+    break_with(case)
     assert case.run().sent == 3
+    assert [case.state_of(f"R-{number}") for number in range(3, 6)] == ["succeeded"] * 3
+
+
+def test_a_purchase_whose_subscription_is_there_was_made(case: ProvisioningCase) -> None:
+    seats = case.subscriptions()[0]
+    case.con.execute(
+        "INSERT INTO partner_center.subscriptions BY NAME SELECT ? AS customer_id, ? AS subscription_id", list(seats)
+    )
+    case.request("R-1", seats, 5, operation="purchase")
+    assert (case.run().sent, list(case.home.ledger.glob("*.jsonl"))) == (0, [])
 
 
 def test_an_accepted_change_is_followed_to_its_end(case: ProvisioningCase) -> None:
