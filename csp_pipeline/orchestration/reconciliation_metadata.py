@@ -6,13 +6,13 @@ Nothing is decided here.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     import duckdb
 
@@ -119,8 +119,9 @@ def _percent(part: Decimal, whole: Decimal) -> str:
 
 
 def _bar(value: Decimal | int, largest: Decimal | int) -> str:
-    length = round(BAR * abs(value) / largest) if largest else 0
-    return ("▒" if value < 0 else "█") * length
+    length = int(BAR * abs(value) / largest + Decimal("0.5")) if largest else 0
+    character = "▒" if value < 0 else "█"
+    return character * length
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
