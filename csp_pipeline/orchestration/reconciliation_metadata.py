@@ -119,7 +119,8 @@ def _percent(part: Decimal, whole: Decimal) -> str:
 
 
 def _bar(value: Decimal | int, largest: Decimal | int) -> str:
-    length = int(BAR * abs(value) / largest + Decimal("0.5")) if largest else 0
+    share = abs(Decimal(value)) / Decimal(largest) if largest else Decimal(0)
+    length = int(share * BAR + Decimal("0.5"))
     character = "▒" if value < 0 else "█"
     return character * length
 
