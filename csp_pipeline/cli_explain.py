@@ -19,7 +19,7 @@ _SHOWN = 6
 
 @in_a_sentence
 def explain(
-    customer: Annotated[str, typer.Option(help="The tenant's id, its domain, or a part of its name.")],
+    customer: Annotated[str, typer.Option(help="A tenant's id, domain or part of its name; or an account.")],
     month: Annotated[str | None, typer.Option(help="YYYY-MM; the last month drafted when not given.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the story as one JSON object.")] = False,
@@ -36,7 +36,7 @@ def explain(
         typer.echo(
             json.dumps(
                 {
-                    "customer_id": story.customer_id,
+                    "customer_ids": story.customer_ids,
                     "name": story.name,
                     "month": story.month,
                     "sentences": sentences,
@@ -45,7 +45,7 @@ def explain(
             )
         )
         return 0
-    typer.echo(f"{story.name} ({story.customer_id}) in {story.month}")
+    typer.echo(f"{story.name} ({', '.join(story.customer_ids)}) in {story.month}")
     for one in story.sentences:
         typer.echo(f"\n{one.text}")
         for table, key in one.rows[:_SHOWN]:

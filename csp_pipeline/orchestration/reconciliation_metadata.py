@@ -6,13 +6,13 @@ Nothing is decided here.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     import duckdb
 
@@ -119,9 +119,10 @@ def _percent(part: Decimal, whole: Decimal) -> str:
 
 
 def _bar(value: Decimal | int, largest: Decimal | int) -> str:
-    size = -value if value < 0 else value
-    length = round(BAR * size / largest) if largest else 0
-    return ("▒" if value < 0 else "█") * length
+    share = abs(Decimal(value)) / Decimal(largest) if largest else Decimal(0)
+    length = int(share * BAR + Decimal("0.5"))
+    character = "▒" if value < 0 else "█"
+    return character * length
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -35,10 +35,11 @@ class Story:
     """A customer's month.
 
     Attributes:
+        customer_ids: one tenant, or several of one name.
         sentences: in the order in which a person asks: what was billed, what it cost, why both differ, what leaks.
     """
 
-    customer_id: str
+    customer_ids: tuple[str, ...]
     name: str
     month: str
     sentences: tuple[Sentence, ...]
@@ -58,11 +59,11 @@ def tell_story(home: Home, customer: str, month: str | None) -> Story:
     if not home.published.is_file():
         raise CspError("There is nothing to tell: nothing was published yet; run csp-pipeline run first.")
     with duckdb.connect(str(home.published), read_only=True) as connection:
-        customer_id, name = _find(connection, customer)
+        customers, name = _find(connection, customer)
         if month is None:
             found = connection.execute("SELECT max(billing_month) FROM billing.drafted_months").fetchone()
             month = str(found[0]) if found and found[0] else ""
-        values = {"customer": customer_id, "month": month}
+        values = {"customers": [one.lower() for one in customers], "month": month}
         sentences = [
             *_rows(_ask(connection, _ROWS, values)),
             *_charged(_ask(connection, _LINES, values)),
@@ -72,44 +73,47 @@ def tell_story(home: Home, customer: str, month: str | None) -> Story:
         ]
     if not sentences:
         sentences = [Sentence(f"Nothing was billed, provided or changed for {name} in {month}.")]
-    return Story(customer_id, name, month, tuple(sentences))
+    return Story(tuple(customers), name, month, tuple(sentences))
 
 
-def _find(connection: duckdb.DuckDBPyConnection, customer: str) -> tuple[str, str]:
+def _find(connection: duckdb.DuckDBPyConnection, customer: str) -> tuple[list[str], str]:
+    """The tenants meant and their name; an account's name or id means all of its tenants."""
     rows = connection.execute(
         """
         WITH known AS (
-            SELECT customer_id, name, domain FROM partner_center.customers
+            SELECT customer_id, name, domain, NULL AS account_id FROM partner_center.customers
             UNION ALL
-            SELECT tenant.customer_id, account.name, NULL AS domain
+            SELECT tenant.customer_id, account.name, NULL AS domain, account.account_id
             FROM reference.account_tenants AS tenant
             INNER JOIN reference.accounts AS account ON tenant.account_id = account.account_id
-            WHERE lower(tenant.customer_id) NOT IN (SELECT lower(customer_id) FROM partner_center.customers)
         ),
 
         found AS (
             SELECT
                 *,
                 CASE
-                    WHEN lower($asked) IN (lower(customer_id), lower(name), lower(domain)) THEN 1
+                    WHEN lower($asked) IN (lower(customer_id), lower(name), lower(domain), lower(account_id)) THEN 1
                     WHEN contains(lower(name), lower($asked)) THEN 2
                 END AS place
             FROM known
         )
 
-        SELECT DISTINCT customer_id, coalesce(name, customer_id) AS name
+        SELECT
+            customer_id,
+            arg_min(coalesce(name, customer_id), account_id IS NOT NULL) AS name
         FROM found
         WHERE place = (SELECT min(place) FROM found)
+        GROUP BY customer_id
         ORDER BY name, customer_id
         """,
         {"asked": customer.strip()},
     ).fetchall()
     if not rows:
         raise CspError(f"No customer is called {customer!r}: give the id, the domain or a part of the name.")
-    if len(rows) > 1:
+    if len({name for _, name in rows}) > 1:
         named = ", ".join(f"{name} ({customer_id})" for customer_id, name in rows[:5])
         raise CspError(f"{len(rows)} customers are meant by {customer!r}: {named}; give the id.")
-    return rows[0]
+    return [customer_id for customer_id, _ in rows], rows[0][1]
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, select: str, values: Row) -> list[Row]:
@@ -125,7 +129,7 @@ SELECT
     billed_quantity, provider_quantity, partner_center_quantity, selling_price, provider_price, cost_currency,
     cost_original_amount, fx_rate, status
 FROM reconciliation.revenue_vs_cost
-WHERE lower(customer_id) = lower($customer) AND service_month = $month
+WHERE list_contains($customers, lower(customer_id)) AND service_month = $month
 ORDER BY revenue_amount DESC, product
 """
 _LINES = """
@@ -137,7 +141,7 @@ SELECT
     list(line.invoice_id || ':' || line.line_number ORDER BY line.line_number) AS keys
 FROM billing.invoice_lines AS line
 INNER JOIN billing.invoices AS document ON line.invoice_id = document.invoice_id
-WHERE lower(line.customer_id) = lower($customer) AND line.billing_month = $month
+WHERE list_contains($customers, lower(line.customer_id)) AND line.billing_month = $month
 GROUP BY ALL
 ORDER BY document, line.currency
 """
@@ -145,7 +149,7 @@ _CHANGES = """
 SELECT change_id, subscription_id, changed_at, event, quantity_before, quantity_after, actor
 FROM partner_center.subscription_changes
 WHERE
-    lower(customer_id) = lower($customer)
+    list_contains($customers, lower(customer_id))
     AND strftime(changed_at, '%Y-%m') = $month
     AND quantity_before IS DISTINCT FROM quantity_after
 ORDER BY changed_at, change_id
@@ -153,14 +157,14 @@ ORDER BY changed_at, change_id
 _DIFFERENCES = """
 SELECT cause, amount, quantity, currency, explanation, resolution, evidence, contract_line_id, subscription_id
 FROM reconciliation.differences
-WHERE lower(customer_id) = lower($customer) AND service_month = $month
+WHERE list_contains($customers, lower(customer_id)) AND service_month = $month
 ORDER BY abs(amount) DESC, cause
 """
 _LEAKS = """
 SELECT kind, monthly_amount, currency, finding, what_to_do, evidence
 FROM reconciliation.leaks
 WHERE
-    lower(customer_id) = lower($customer)
+    list_contains($customers, lower(customer_id))
     AND $month = (SELECT max(billing_month) FROM billing.drafted_months)
 ORDER BY rank
 """
