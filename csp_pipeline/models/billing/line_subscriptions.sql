@@ -133,16 +133,6 @@ successors AS (
     INNER JOIN links AS link ON successor.subscription_id = link.from_key
 ),
 
--- A subscription counts until one that took its place has a quantity of its own.
-replaced AS (
-    SELECT
-        link.from_key AS subscription_id,
-        min(link.valid_from) AS until_on
-    FROM links AS link
-    SEMI JOIN known ON link.to_key = known.subscription_id
-    GROUP BY link.from_key
-),
-
 succeeding AS (
     SELECT
         successor.contract_line_id,
@@ -250,6 +240,17 @@ told AS (
         from_on,
         until_on
     FROM cut
+),
+
+-- A subscription counts until one that took its place is charged: a successor that no contract line takes (in another tenant, say)
+-- leaves the former as it was, so that nothing goes unbilled before somebody has decided.
+replaced AS (
+    SELECT
+        link.from_key AS subscription_id,
+        min(link.valid_from) AS until_on
+    FROM links AS link
+    SEMI JOIN told ON link.to_key = told.subscription_id
+    GROUP BY link.from_key
 )
 
 SELECT
