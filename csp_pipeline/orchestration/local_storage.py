@@ -54,6 +54,16 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
         with self._engine.begin() as connection:
             yield connection
 
+    @cached_property
+    def _tables_seen(self) -> set[str]:
+        return set()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether a table exists; one that was seen once is not asked for with every event."""
+        if table_name not in self._tables_seen and super().has_table(table_name):
+            self._tables_seen.add(table_name)
+        return table_name in self._tables_seen
+
     def dispose(self) -> None:
         """Close what is open."""
         self._engine.dispose()

@@ -19,4 +19,4 @@ def partner(home: Home) -> Iterator[StagedPartner]:
     """A warehouse in memory."""
     opened = open_partner(home)
     yield opened
-    opened.con.close()
+    opened.close()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, object]
+_idle: list[duckdb.DuckDBPyConnection] = []
+"""Warehouses that no test uses at the moment; making one takes longer than most tests."""
 PROVIDER = text("provider", "provider")
 PEC_TEXT = '["15.0% Partner earned credit for services managed"]'
 
@@ -246,12 +248,17 @@ class StagedPartner:
     home: Home
     quarantined: dict[str, int] = field(default_factory=dict)
     _unfilled: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _staged: set[str] = field(default_factory=set)
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
         """The connection, with every table of the partitions built so far."""
         self._fill(set(COST_TABLES))
         return self._con
+
+    def close(self) -> None:
+        """Give the warehouse back; what nothing has read stays unfilled."""
+        _idle.append(_emptied(self._con))
 
     def stage(self, **rows: Sequence[Row]) -> StagedPartner:
         """Replace every staged view by the given rows, and the catalogue of files by what follows from them.
@@ -265,14 +272,8 @@ class StagedPartner:
             "line_versions": [line_version(row) for row in rows.get("reconciliation", ())],
             **rows,
         }
-        for kind, columns in COLUMNS.items():
-            self._view(kind, columns.split(), given.get(kind, ()))
-        for wire_format in (
-            *FORMATS.values(),
-            replace(distributor.FORMAT, columns=(*distributor.FORMAT.columns, PROVIDER)),
-        ):
-            if wire_format.kind not in COLUMNS:
-                self._view_of(wire_format, rows.get(wire_format.kind, ()))
+        for kind, types in _staged_kinds().items():
+            self._put(kind, types, given.get(kind, ()))
         self._con.execute("DELETE FROM meta.file_invoices")
         for kind, amount, currency in (
             ("reconciliation", "subtotal", "currency"),
@@ -358,40 +359,35 @@ class StagedPartner:
         (row,) = self.rows(sql)
         return row
 
-    def _view_of(self, wire_format: WireFormat, rows: Sequence[Mapping[str, object]]) -> None:
-        """A staged view with the columns of its format; a row says only what the test is about."""
-        types = {column.name: SQL_TYPES[column.type] for column in wire_format.columns}
-        types |= {"source_file": "VARCHAR", "file_sha256": "VARCHAR", "source_row": "BIGINT"}
-        if wire_format.kind in SNAPSHOTS:
-            types |= {"scan_number": "BIGINT", "snapshot_on": "DATE"}
-        cells = [{"source_file": wire_format.kind, "source_row": number, **row} for number, row in enumerate(rows, 1)]
-        selects = [
-            "SELECT "
-            + ", ".join(f"CAST({_literal(row.get(name))} AS {type_}) AS {name}" for name, type_ in types.items())
-            for row in cells
+    def _put(self, kind: str, types: Mapping[str, str], rows: Sequence[Mapping[str, object]]) -> None:
+        """The rows of a staged view; one says only what the test is about."""
+        if kind in self._staged:
+            self._con.execute(f"DELETE FROM rows_{kind}")
+        if not rows:
+            return
+        self._staged.add(kind)
+        names = (kind,) if kind not in COLUMNS and "source_file" in types else ()
+        usual = {"source_file": name for name in names}
+        values = [
+            "(" + ", ".join(_literal(row.get(name)) for name in types) + ")"
+            for row in ({**usual, "source_row": number, **row} for number, row in enumerate(rows, 1))
         ]
-        empty = (
-            "SELECT " + ", ".join(f"CAST(NULL AS {type_}) AS {name}" for name, type_ in types.items()) + " WHERE FALSE"
-        )
-        self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE rows_{wire_format.kind} AS {' UNION ALL '.join(selects) or empty}"
-        )
-        self._con.execute(
-            f"CREATE OR REPLACE TEMP VIEW staged_{wire_format.kind} AS SELECT * FROM rows_{wire_format.kind}"
-        )
+        self._con.execute(f"INSERT INTO rows_{kind} VALUES {', '.join(values)}")
 
-    def _view(self, kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-        declared = ", ".join(f"{name} {_type_of(name)}" for name in columns)
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE rows_{kind} ({declared})")
-        numbered = [
-            {"source_row": number, **row} if "source_row" in columns else row for number, row in enumerate(rows, 1)
-        ]
-        if numbered:
-            marks = ", ".join(f"CAST(? AS {_type_of(name)})" for name in columns)
-            self._con.executemany(
-                f"INSERT INTO rows_{kind} VALUES ({marks})", [[row.get(name) for name in columns] for row in numbered]
-            )
-        self._con.execute(f"CREATE OR REPLACE TEMP VIEW staged_{kind} AS SELECT * FROM rows_{kind}")
+
+@cache
+def _staged_kinds() -> dict[str, dict[str, str]]:
+    """The columns and types of every staged view, by kind."""
+    kinds = {kind: {name: _type_of(name) for name in columns.split()} for kind, columns in COLUMNS.items()}
+    distributed = replace(distributor.FORMAT, columns=(*distributor.FORMAT.columns, PROVIDER))
+    for wire_format in (*FORMATS.values(), distributed):
+        if wire_format.kind not in kinds:
+            types = {column.name: SQL_TYPES[column.type] for column in wire_format.columns}
+            types |= {"source_file": "VARCHAR", "file_sha256": "VARCHAR", "source_row": "BIGINT"}
+            if wire_format.kind in SNAPSHOTS:
+                types |= {"scan_number": "BIGINT", "snapshot_on": "DATE"}
+            kinds[wire_format.kind] = types
+    return kinds
 
 
 @cache
@@ -423,7 +419,12 @@ def _texts_of(key: str) -> Iterator[str]:
 
 
 def open_partner(home: Home) -> StagedPartner:
-    """A warehouse in memory with every table of the catalogue, without rows."""
+    """A warehouse in memory with every table of the catalogue, without rows; one that was closed is emptied and used again."""
+    con = _idle.pop() if _idle else _new_warehouse()
+    return StagedPartner(con, home)
+
+
+def _new_warehouse() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     configure(con)
     con.execute("SET threads = 1")
@@ -432,7 +433,20 @@ def open_partner(home: Home) -> StagedPartner:
     for table in load_catalogue().values():
         con.execute(table.ddl())
     con.execute(published_macros())
-    return StagedPartner(con, home)
+    for kind, types in _staged_kinds().items():
+        con.execute(f"CREATE TEMP TABLE rows_{kind} ({', '.join(map(' '.join, types.items()))})")
+        con.execute(f"CREATE TEMP VIEW staged_{kind} AS SELECT * FROM rows_{kind}")
+    return con
+
+
+def _emptied(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same warehouse without any row."""
+    filled = con.execute(
+        "SELECT concat_ws('.', nullif(schema_name, 'main'), table_name) FROM duckdb_tables() WHERE estimated_size > 0"
+    ).fetchall()
+    for (table,) in filled:
+        con.execute(f"TRUNCATE {table}")
+    return con
 
 
 def _literal(value: object) -> str:

@@ -117,4 +117,4 @@ def test_the_customers_of_a_document_sum_to_its_proof(month: tuple[list[Row], li
     row = partner.con.execute(off, {"gap": sums["usage_gap_amount"]}).fetchone()
     assert row is not None
     assert row[0] < Decimal("1E-9")
-    partner.con.close()
+    partner.close()

@@ -199,4 +199,4 @@ def test_a_document_and_its_derived_void_add_up_to_nothing(nets: list[Decimal], 
     }.items():
         assert partner.only(f"SELECT coalesce(sum({amount}), 0) AS amount FROM cost.{table}")["amount"] == 0, table
     assert partner.only("SELECT sum(usage_gap_amount) AS gap FROM cost.invoice_proof")["gap"] == 0
-    partner.con.close()
+    partner.close()

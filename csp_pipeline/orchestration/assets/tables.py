@@ -132,6 +132,7 @@ def note_partition_rows(
     context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection, keys: Sequence[str]
 ) -> None:
     """Put on each partition that was made the rows it has now; one run may make a range of them."""
+    made_now = [str(partition) for partition in context.partition_keys]
     for key in keys:
         table = load_catalogue()[key]
         if table.partition == "none":
@@ -139,6 +140,6 @@ def note_partition_rows(
         columns = [table.month_column, *(["currency"] if table.partition == "month_currency" else [])]
         partition = " || '|' || ".join(columns)
         rows = dict(connection.execute(f"SELECT {partition}, count(*) FROM {key} GROUP BY ALL").fetchall())
-        for made in context.partition_keys:
-            metadata = {"dagster/partition_row_count": rows.get(str(made), 0)}
-            context.add_asset_metadata(metadata, asset_key=asset_key(key), partition_key=str(made))
+        for made in made_now:
+            metadata = {"dagster/partition_row_count": rows.get(made, 0)}
+            context.add_asset_metadata(metadata, asset_key=asset_key(key), partition_key=made)
