@@ -12,12 +12,17 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
+from csp_pipeline.orchestration.month import run_month
+from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.settings import Settings
+from csp_pipeline.storage import warehouse
 
 if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+warehouse.THREADS = 1  # the tests run side by side and on few rows; those that start a process of their own have all
 
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
@@ -52,3 +57,17 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         return folder
 
     return make_once
+
+
+@pytest.fixture(scope="session")
+def finished_home(once: Once) -> Path:
+    """The home of a small partner of two months in euro after a run; tests copy it."""
+
+    def make(folder: Path) -> None:
+        generate(folder / "home", customers=4, usage_rows=60, months=("2026-08", "2026-09"), currencies=("EUR",))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("DAGSTER_HOME", raising=False)
+            settings = Settings(_env_file=None, home_path=folder / "home", source="inbox")
+            run_month(settings, None, on_progress=lambda _: None)
+
+    return once("finished", make) / "home"

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def warehouse_of(
-    folder: Path, *, through_month: str | None = None, billing_starts_on: date | None = None
+    folder: Path,
+    *,
+    through_month: str | None = None,
+    billing_starts_on: date | None = None,
+    looks_over_cost: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Take in a folder's inbox and commercial terms and fill every table.
 
@@ -28,6 +32,7 @@ def warehouse_of(
         folder: a CSP_HOME with `inbox/` and `commercial/`.
         through_month: the last month drafted; by default the last one with a provider document.
         billing_starts_on: the setting of that name.
+        looks_over_cost: whether to fill the tables over all months of cost too, which no other table reads.
 
     Yields:
         A connection to the working warehouse.
@@ -52,7 +57,8 @@ def warehouse_of(
         months = months_between(min(first, last), last)
         billing.draft_invoices(con, settings, months)
         reconciliation.reconcile(con, settings, months)
-        cost_overviews.build_cost_overviews(con, settings)
+        if looks_over_cost:
+            cost_overviews.build_cost_overviews(con, settings)
         yield con
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from csp_pipeline import __version__
 from csp_pipeline.models.catalogue import load_catalogue, published_macros
 from csp_pipeline.quality.identities import read_footers, require_all
@@ -16,7 +18,7 @@ from csp_pipeline.steps.ingest import create_staged_views
 from csp_pipeline.steps.periods import read_closed
 from csp_pipeline.steps.run import PUBLISH, blank, is_known, months_between, publish_fingerprint
 from csp_pipeline.storage.publishing import swap
-from csp_pipeline.storage.warehouse import exclusive, writing
+from csp_pipeline.storage.warehouse import exclusive, replace_rows, writing
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,28 +71,36 @@ def publish(settings: Settings, *, now: datetime | None = None) -> None:
 
 def fill_dictionary(connection: duckdb.DuckDBPyConnection) -> None:
     """Write the catalogue into `meta.tables` and `meta.columns`; rows are counted separately, last."""
-    tables, columns = [], []
-    for table in load_catalogue().values():
-        tables.append((table.schema, table.name, table.description, table.grain))
-        columns += [
-            (
-                table.schema,
-                table.name,
-                column.name,
-                ordinal,
-                column.type,
-                column.description,
-                column.unit,
-                column.source,
-            )
-            for ordinal, column in enumerate(table.columns, start=1)
-        ]
-    connection.execute("BEGIN")
-    connection.execute("DELETE FROM meta.tables")
-    connection.executemany("INSERT INTO meta.tables VALUES (?, ?, ?, ?, NULL)", tables)
-    connection.execute("DELETE FROM meta.columns")
-    connection.executemany("INSERT INTO meta.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?)", columns)
-    connection.execute("COMMIT")
+    tables = [
+        {
+            "schema_name": table.schema,
+            "table_name": table.name,
+            "description": table.description,
+            "grain": table.grain,
+            "row_count": None,
+        }
+        for table in load_catalogue().values()
+    ]
+    columns = [
+        {
+            "schema_name": table.schema,
+            "table_name": table.name,
+            "column_name": column.name,
+            "ordinal": ordinal,
+            "data_type": column.type,
+            "description": column.description,
+            "unit": column.unit,
+            "source": column.source,
+        }
+        for table in load_catalogue().values()
+        for ordinal, column in enumerate(table.columns, start=1)
+    ]
+    for key, rows in (("meta.tables", tables), ("meta.columns", columns)):
+        connection.register("dictionary_rows", pl.DataFrame(rows))
+        try:
+            replace_rows(connection, load_catalogue()[key], "SELECT * FROM dictionary_rows")
+        finally:
+            connection.unregister("dictionary_rows")
 
 
 def _fill_periods(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -149,8 +159,15 @@ def _record_publication(connection: duckdb.DuckDBPyConnection, now: datetime) ->
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection) -> None:
-    for key, table in load_catalogue().items():
-        connection.execute(
-            f"UPDATE meta.tables SET row_count = (SELECT count(*) FROM {key}) WHERE schema_name = ? AND table_name = ?",
-            [table.schema, table.name],
-        )
+    counts = " UNION ALL ".join(
+        f"SELECT '{table.schema}' AS schema_name, '{table.name}' AS table_name, count(*) AS row_count FROM {key}"
+        for key, table in load_catalogue().items()
+    )
+    connection.execute(
+        f"""
+        UPDATE meta.tables AS told
+        SET row_count = counted.row_count
+        FROM ({counts}) AS counted
+        WHERE told.schema_name = counted.schema_name AND told.table_name = counted.table_name
+        """
+    )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 MEMORY_LIMIT = "1GB"
+THREADS: int | None = None
+"""Threads of a connection; None: as many as the machine has cores."""
 _open: dict[Path, duckdb.DuckDBPyConnection] = {}
 
 
@@ -57,6 +59,8 @@ def configure(connection: duckdb.DuckDBPyConnection, scratch: Path | None = None
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     connection.execute("SET preserve_insertion_order = false")
+    if THREADS is not None:
+        connection.execute(f"SET threads = {THREADS}")
     if scratch is not None:
         connection.execute("SET temp_directory = ?", [str(scratch)])
     connection.execute(macros())

@@ -77,7 +77,9 @@ def disagreements(folder: Path, through_month: str, billing_starts_on: date | No
         folder / "inbox", folder / "commercial", through_month=through_month, billing_starts_on=billing_starts_on
     )
     found: list[str] = []
-    with warehouse_of(folder, through_month=through_month, billing_starts_on=billing_starts_on) as con:
+    with warehouse_of(
+        folder, through_month=through_month, billing_starts_on=billing_starts_on, looks_over_cost=False
+    ) as con:
         for table, keys in KEYS.items():
             ours = rows_of(con, f"SELECT * FROM {table}")
             if table == "cost.partner_earned_credit":

@@ -160,6 +160,7 @@ def test_the_rest_of_the_month_is_processed_and_published(bad: Finished) -> None
     }
 
 
+@pytest.mark.long
 def test_rebuild_gives_the_same_rows_with_what_was_refused_and_quarantined(bad: Finished, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(bad.home, home)

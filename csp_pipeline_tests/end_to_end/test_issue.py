@@ -17,8 +17,6 @@ from csp_pipeline_tests.end_to_end.command import invoked
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from csp_pipeline_tests.end_to_end.conftest import Finished
-
 DOCUMENTS = "SELECT * FROM billing.invoices ORDER BY ALL"
 LINES = "SELECT * FROM billing.invoice_lines ORDER BY ALL"
 REVENUE = "SELECT currency, sum(net_amount) FROM billing.invoice_lines GROUP BY ALL ORDER BY ALL"
@@ -29,9 +27,9 @@ def published(home: Path, question: str) -> list[tuple[Any, ...]]:
         return connection.execute(question).fetchall()
 
 
-def test_a_month_is_shown_then_issued_once_and_outlives_a_rebuild(done: Finished, tmp_path: Path) -> None:
+def test_a_month_is_shown_then_issued_once_and_outlives_a_rebuild(finished_home: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(done.home, home)
+    shutil.copytree(finished_home, home)
     months = [month for (month,) in published(home, "SELECT DISTINCT billing_month FROM billing.invoices ORDER BY 1")]
     before = published(home, REVENUE)
 

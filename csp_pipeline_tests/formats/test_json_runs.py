@@ -146,7 +146,15 @@ def test_usual_lines_are_read_in_runs_and_give_what_the_exact_reader_gives(
     assert all(pieces_made)
 
 
-@pytest.mark.parametrize("key", ["SkuId", "Quantity", "PricingCurrency", "AdditionalInfo"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "SkuId",
+        "Quantity",
+        pytest.param("PricingCurrency", marks=pytest.mark.long),
+        pytest.param("AdditionalInfo", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("name", AWKWARD)
 def test_an_awkward_line_among_usual_ones_gives_what_the_exact_reader_gives(name: str, key: str) -> None:
     lines = [usual(number) for number in range(LINES)]

@@ -26,7 +26,6 @@ from csp_pipeline.storage.warehouse import configure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from csp_pipeline.formats.columns import WireFormat
     from csp_pipeline.storage.home import Home
 
 Row = dict[str, object]
@@ -366,8 +365,7 @@ class StagedPartner:
         if not rows:
             return
         self._staged.add(kind)
-        names = (kind,) if kind not in COLUMNS and "source_file" in types else ()
-        usual = {"source_file": name for name in names}
+        usual = {} if kind in COLUMNS else {"source_file": kind}
         values = [
             "(" + ", ".join(_literal(row.get(name)) for name in types) + ")"
             for row in ({**usual, "source_row": number, **row} for number, row in enumerate(rows, 1))
@@ -419,7 +417,7 @@ def _texts_of(key: str) -> Iterator[str]:
 
 
 def open_partner(home: Home) -> StagedPartner:
-    """A warehouse in memory with every table of the catalogue, without rows; one that was closed is emptied and used again."""
+    """A warehouse in memory with every table of the catalogue, without rows; one that was closed is used again."""
     con = _idle.pop() if _idle else _new_warehouse()
     return StagedPartner(con, home)
 
@@ -427,7 +425,6 @@ def open_partner(home: Home) -> StagedPartner:
 def _new_warehouse() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     configure(con)
-    con.execute("SET threads = 1")
     for schema in SCHEMAS:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for table in load_catalogue().values():

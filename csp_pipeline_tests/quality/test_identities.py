@@ -9,14 +9,13 @@ import pytest
 from csp_pipeline.errors import IdentityBrokenError
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.quality.identities import IDENTITIES, Identity, require_all, violations
+from csp_pipeline.storage.home import Home
 from csp_pipeline.storage.warehouse import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
-
-    from csp_pipeline.storage.home import Home
 
 SHA = "a" * 64
 BILLED = "'G1' AS invoice_number, '2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, "
@@ -206,15 +205,23 @@ BREAKS = {
 }
 
 
-@pytest.fixture
-def books(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+@pytest.fixture(scope="module")
+def tied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse whose books tie out."""
-    with writing(home) as connection:
+    with writing(Home(tmp_path_factory.mktemp("tied")).create()) as connection:
         for table, rows in TIED.items():
             for row in rows:
                 connection.execute(f"INSERT INTO {load_catalogue()[table].key} BY NAME SELECT {row}")
         connection.execute(STAGED)
         yield connection
+
+
+@pytest.fixture
+def books(tied: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same, in a transaction that is taken back."""
+    tied.execute("BEGIN")
+    yield tied
+    tied.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("identity", IDENTITIES, ids=lambda identity: identity.name)

@@ -212,6 +212,7 @@ def test_a_year_issued_month_by_month_with_late_facts_bills_what_the_facts_say_a
         assert total_billed(case) == billed
 
 
+@pytest.mark.long
 def test_the_same_year_gives_the_same_ledger() -> None:
     def played() -> dict[str, bytes]:
         with TemporaryDirectory() as folder, billing_case(Path(folder)) as case:

@@ -117,6 +117,7 @@ def test_a_later_licence_file_replaces_the_earlier_one(tmp_path: Path) -> None:
     assert case.query("SELECT subtotal FROM staged_legacy_licence") == [(Decimal("4214.02"),)]
 
 
+@pytest.mark.long
 @given(st.permutations(("h", "l", "u")), st.booleans())
 def test_the_order_in_which_files_arrive_changes_nothing(order: tuple[str, ...], at_once: bool) -> None:  # noqa: FBT001
     files = {"h": header("D0300001", "4283.69"), "l": licence_file({}), "u": usage_file({}, days=3)}

@@ -66,12 +66,14 @@ def arranged(seed: int) -> Files:
     return {f"{place:02d}_{name}": text for place, (name, text) in enumerate(drawn.sample(found, len(found)))}
 
 
+@pytest.mark.long
 @settings(max_examples=3, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**16))
 def test_order_and_cuts_change_nothing(seed: int, plain: Contents) -> None:
     assert differing(plain, outcome(arranged(seed))) == []
 
 
+@pytest.mark.long
 @settings(max_examples=1, deadline=None, derandomize=True)
 @example(later=())
 @given(later=st.sets(st.sampled_from(sorted(MADE))).map(tuple))
