@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CREDIT_PERCENT = 15
 UNMANAGED_EVERY, UNMANAGED_AT = 11, 6
-LOSING_EVERY, LOSING_AT = 5, 3
+LOSING_EVERY, LOSING_AT = 5, 1
 OWNER_TAG_EVERY, OWNER_TAG_AT = 7, 2
 Access = Literal["managed", "never", "lost"]
 Benefit = Literal["", "reservation", "savings_plan", "payg_remainder", "azure_credit", "spot", "marketplace"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from csp_pipeline.errors import CspError
+from csp_pipeline.formats.tax_ids import tax_id_state
 from csp_pipeline.sandbox.catalogue import CURRENCIES
 from csp_pipeline.sandbox.generate import PARTIAL_FOLDER, generate
 from csp_pipeline.steps.ingest import land_and_stage
@@ -59,6 +62,18 @@ def test_any_size_and_span_is_written_whole(
     assert report.usage_rows == usage_rows == expected["settings"]["usage_rows"]
     assert {invoice["proof_state"] for invoice in expected["invoices"]} == {"proven"}
     assert not (tmp_path / PARTIAL_FOLDER).exists()
+
+
+def test_credit_is_lost_and_tax_ids_are_valid_also_in_a_partner_with_little_usage(tmp_path: Path) -> None:
+    generate(tmp_path, usage_rows=2_000, months=("2026-01", "2026-03"), seed=5)
+    expected = json.loads((tmp_path / "expected.json").read_text("utf-8"))
+    assert any(Decimal(row["pec_forgone_amount"]) > 0 for row in expected["azure_plan_costs"])
+    with (tmp_path / "commercial" / "accounts.csv").open(encoding="utf-8", newline="") as stream:
+        states = {
+            row["country_code"]: tax_id_state(row["tax_id"], row["country_code"]) for row in csv.DictReader(stream)
+        }
+    assert {states["DE"], states["JP"]} == {"valid"}
+    assert "invalid" not in states.values()
 
 
 @pytest.mark.parametrize("usage_rows", [0, 5, 60])
