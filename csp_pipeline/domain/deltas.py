@@ -20,11 +20,12 @@ from csp_pipeline.domain.timeline import DoubleBillingError, Repair, in_force, r
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["DoubleBillingError", "deltas"]
+__all__ = ["BY_AMOUNT", "MAY_OVERLAP", "DoubleBillingError", "deltas"]
 
-_BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "minimum"})
+BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "minimum"})
 """Kinds without a quantity: they are corrected by the difference, with their own period."""
-_MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
+MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
+"""Kinds of which several may cover a day."""
 _UNNAMED: frozenset[ChargeKind] = frozenset({"correction", "refund"})
 
 
@@ -58,7 +59,7 @@ def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge
     for (_, kind), (wanted, billed) in groups.items():
         if not billed:
             lines += wanted
-        elif kind in _BY_AMOUNT:
+        elif kind in BY_AMOUNT:
             lines += _differences(wanted, billed)
         elif not _is_settled(wanted, billed):
             lines += _repaired(wanted, billed, kind)
@@ -155,7 +156,7 @@ def _count_of(charge: Charge) -> int:
 
 def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind) -> list[Charge]:
     """The repair of one contract line and kind, with the cents that rounding its shares leaves put on its lines."""
-    may_overlap = kind in _MAY_OVERLAP
+    may_overlap = kind in MAY_OVERLAP
     if not may_overlap:
         refuse_overlaps(sorted(expected, key=attrgetter("start", "end")), "would be charged twice")
     covered = in_force(issued, may_overlap=may_overlap)

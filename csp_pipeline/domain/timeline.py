@@ -37,7 +37,7 @@ class DoubleBillingError(ValueError):
             f"Contract line {charge.contract_line_id} {what} ({charge.kind}) for {charge.start} to "
             f"{charge.end - ONE_DAY}; nothing of its account is drafted until that is put right."
         )
-        self.contract_line_id = charge.contract_line_id
+        self.charge = charge
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""Corrections of what was issued, once and again: what is right goes out, and the lines say what happened."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from csp_pipeline.steps.issue import plan_issue
+from csp_pipeline_tests.steps.billing_case import billing_case
+from csp_pipeline_tests.steps.issuing_case import LINES, issue_month, total_billed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUPPORT = "L1,A1,,,flat,100,EUR,,,arrears,1,2026-01-01,{},own"
+
+
+def test_a_contract_line_that_changed_its_currency_is_issued_in_the_new_one(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, SUPPORT.format(""))
+        case.draft("2026-01")
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", LINES, SUPPORT.format("").replace("EUR", "USD"))
+        case.draft("2026-01", "2026-02")
+        assert plan_issue(case.con, case.settings, "2026-01").stopped == ()
+        (moved,) = issue_month(case, "2026-01")
+        assert (moved.currency, moved.net_amount) == ("USD", Decimal(100))
+        case.draft("2026-01", "2026-02")
+        issue_month(case, "2026-02")
+        case.draft("2026-01", "2026-02")
+        assert total_billed(case) == {("A1", "USD"): Decimal(200)}
+
+
+def test_the_same_charge_is_corrected_as_often_as_its_facts_change(tmp_path: Path) -> None:
+    """Seats and the day they changed come to light bit by bit, each time after an issue."""
+    histories = [
+        [("2025-12-01", 0, 7)],
+        [("2025-12-01", 0, 7), ("2026-01-11 09:00", 7, 9)],
+        [("2025-12-01", 0, 5), ("2026-01-14 09:00", 5, 9)],
+        [("2025-12-01", 0, 5)],
+        [("2025-12-01", 0, 5), ("2026-01-14 09:00", 5, 9)],
+        [("2025-12-01", 0, 5), ("2026-01-11 09:00", 5, 9)],
+        [("2025-12-01", 0, 7), ("2026-01-14 09:00", 7, 9)],
+    ]
+    ends = ["", "2026-01-20", "", "2026-01-20", "", "2026-01-14", ""]
+    months = [f"2026-{number:02d}" for number in range(1, 8)]
+    with billing_case(tmp_path) as case:
+        for number, (seats, end) in enumerate(zip(histories, ends, strict=True), 1):
+            case.con.execute("DELETE FROM partner_center.subscription_changes")
+            case.seats("s1", *seats)
+            case.terms("contract_lines", LINES, f"L1,A1,c1,s1,per_unit,9.99,EUR,,,arrears,1,2026-01-01,{end},")
+            case.draft(*months[:number])
+            assert plan_issue(case.con, case.settings, months[number - 1]).stopped == ()
+            issue_month(case, months[number - 1])
