@@ -157,15 +157,15 @@ def _commitment_lines(line: ContractLine, charges: Iterable[Charge], due: _DueCy
     if line.commitments is None:
         return
     cycle, charges = due.cycle, tuple(charges)
-    discount, minimum = line.commitments.lines(
+    agreed = line.commitments.lines(
         (charge.net_amount for charge in charges),
         due.part,
         line.decimals,
         is_discounted=line.is_discounted_on(cycle.start),
     )
     is_estimate = any(charge.is_estimate for charge in charges)
-    kinds: tuple[tuple[ChargeKind, Decimal], ...] = (("discount", discount), ("minimum", minimum))
-    for kind, amount in kinds:
+    kinds: tuple[ChargeKind, ...] = ("discount", "maximum", "minimum")
+    for kind, amount in zip(kinds, agreed, strict=True):
         if amount:
             yield Charge(
                 line.contract_line_id, kind, cycle.start, cycle.end, None, None, amount, due.month, is_estimate

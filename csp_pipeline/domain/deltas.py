@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_AMOUNT", "MAY_OVERLAP", "DoubleBillingError", "deltas"]
 
-BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "minimum"})
+BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "maximum", "minimum"})
 """Kinds without a quantity: they are corrected by the difference, with their own period."""
 MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
 """Kinds of which several may cover a day."""

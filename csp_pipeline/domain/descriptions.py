@@ -34,9 +34,15 @@ _WORDS = {
     "usage": "consumption ",
     "one_time": "charged once, ",
     "discount": "discount for ",
+    "maximum": "amount above the agreed maximum for ",
     "minimum": "difference to the agreed minimum for ",
 }
-_AMOUNTS = {"usage": "cost", "discount": "discount", "minimum": "difference to the agreed minimum"}
+_AMOUNTS = {
+    "usage": "cost",
+    "discount": "discount",
+    "maximum": "amount above the agreed maximum",
+    "minimum": "difference to the agreed minimum",
+}
 _CENTS = Decimal("0.01")
 
 

@@ -26,7 +26,7 @@ REVERSE_CHARGE_NOTE = (
     "Reverse charge: VAT is to be accounted for by the recipient (Articles 44 and 196 of Directive 2006/112/EC)."
 )
 
-_PRICED_ON_COST = frozenset({"usage", "discount", "minimum"})
+_PRICED_ON_COST = frozenset({"usage", "discount", "maximum", "minimum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class HeldLine:
 def held_lines(document: Document, unproven: Mapping[tuple[str, str], UnprovenCost]) -> tuple[HeldLine, ...]:
     """The lines of a draft that are priced on the cost of a provider invoice that is not proven; the others go out.
 
-    A discount and a minimum follow from that cost too, so they wait with the charge of their service month.
+    Discount, maximum and minimum follow from that cost too, so they wait with the charge of their service month.
 
     Args:
         document: a draft.

@@ -186,7 +186,7 @@ def _once(contract: ContractLine, history: SeatHistory | None) -> list[Charge]:
 def _agreed(
     contract: ContractLine, own: list[Charge], start: date, end: date, share: Fraction, month: str
 ) -> list[Charge]:
-    """Rule 9.3: an amount off (never below 0) and the overage as one discount, then what is missing to the minimum."""
+    """Rule 9.3: an amount off (never below 0), what is then over the maximum, then what is missing to the minimum."""
 
     def part(amount: Fraction | None) -> Decimal | None:
         return None if amount is None else round_minor(amount * share, contract.currency)
@@ -196,9 +196,10 @@ def _agreed(
     left = total
     if off is not None and (contract.discount_ends_on is None or start <= contract.discount_ends_on):
         left -= min(off, max(left, ZERO))
-    if most is not None:
-        left = min(left, most)
-    lines = [("discount", left - total), ("minimum", max((least or ZERO) - left, ZERO) if least else ZERO)]
+    off_line = left - total
+    over_line = min(most - left, ZERO) if most is not None else ZERO
+    left += over_line
+    lines = [("discount", off_line), ("discount", over_line), ("minimum", max((least or ZERO) - left, ZERO) if least else ZERO)]
     is_estimate = any(charge.is_estimate for charge in own)
     return [
         Charge(contract, kind, start, end, None, None, Fraction(amount), amount, month, is_estimate)

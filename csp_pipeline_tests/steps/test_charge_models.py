@@ -86,15 +86,21 @@ def test_minimum_maximum_and_amount_off_are_lines_of_their_own(tmp_path: Path) -
         assert [(kind, quantity, amount) for kind, _, _, quantity, amount in case.lines("2026-01")] == [
             ("minimum", None, "20.00"),
             ("recurring", 3.0, "30.00"),
-            ("discount", None, "-50.00"),
+            ("discount", None, "-10.00"),
+            ("discount", None, "-40.00"),
             ("recurring", 30.0, "300.00"),
             ("discount", None, "-10.00"),
             ("recurring", 1.0, "10.00"),
             ("minimum", None, "15.48"),  # 62.00 for 15 of 31 days is 30.00
             ("recurring", 3.0, "14.52"),
         ]
-        assert [entry[4] for entry in case.lines("2026-02")][4:5] == ["10.00"]
-        assert described(case, "2026-01")[0] == "L1, difference to the agreed minimum for 1 to 31 January 2026"
+        assert [entry[4] for entry in case.lines("2026-02")][5:6] == ["10.00"]
+        said = described(case, "2026-01")
+        assert said[0] == "L1, difference to the agreed minimum for 1 to 31 January 2026"
+        assert said[2:4] == [
+            "L2, discount for 1 to 31 January 2026",
+            "L2, amount above the agreed maximum for 1 to 31 January 2026",
+        ]
 
 
 def test_a_minimum_is_owed_for_a_month_without_cost(tmp_path: Path) -> None:

@@ -52,3 +52,25 @@ def test_the_same_charge_is_corrected_as_often_as_its_facts_change(tmp_path: Pat
             case.draft(*months[:number])
             assert plan_issue(case.con, case.settings, months[number - 1]).stopped == ()
             issue_month(case, months[number - 1])
+
+
+def test_a_maximum_is_corrected_apart_from_the_amount_off(tmp_path: Path) -> None:
+    """30 units at 10.00: 10.00 off, and 40.00 or 20.00 of the other 290.00 above the maximum."""
+    terms = "L1,A1,,,per_unit,10,EUR,,30,arrears,1,2026-01-01,,own,10,{}"
+    columns = f"{LINES},discount_amount,maximum_amount"
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", columns, terms.format(250))
+        case.draft("2026-01")
+        assert [(kind, amount) for kind, *_, amount in case.lines("2026-01")] == [
+            ("discount", "-10.00"),
+            ("discount", "-40.00"),
+            ("recurring", "300.00"),
+        ]
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", columns, terms.format(270))
+        case.draft("2026-01")
+        assert case.lines("2026-02") == [("correction", "2026-01-01", "2026-01-31", None, "20.00")]
+        said = case.con.execute(
+            "SELECT description, corrected_kind FROM billing.invoice_lines WHERE billing_month = '2026-02'"
+        ).fetchall()
+        assert said == [("L1, amount above the agreed maximum corrected for 1 to 31 January 2026", "discount")]
