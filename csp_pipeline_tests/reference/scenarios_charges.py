@@ -25,6 +25,17 @@ def _three_seats_more(partner: Partner) -> None:
     partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 13, 130)
 
 
+def seats_known_from_lines(folder: Path) -> str:
+    """No change log: ten seats on the lines of January, none on February's document, that has another subscription's."""
+    partner = seat_partner()
+    partner.changes.clear()
+    partner.contract("L2", subscription_id=OTHER_SEATS, unit_price=12)
+    for invoice, start, end in ((JANUARY, "2026-01-01", "2026-01-31"), (FEBRUARY, "2026-02-01", "2026-02-28")):
+        partner.line(invoice, start, end, 3, 30, SubscriptionId=OTHER_SEATS)
+    partner.write(folder)
+    return "2026-02"
+
+
 def graduated_seats(folder: Path) -> str:
     """Ten seats at 14, the others at 11 and a fee of 3.50 once there are any: the three added cost 36.50 a month."""
     partner = seat_partner(pricing_model="graduated", unit_price="")
@@ -140,6 +151,7 @@ def one_time_work(folder: Path) -> str:
 
 
 CHARGES: tuple[Callable[[Path], str], ...] = (
+    seats_known_from_lines,
     graduated_seats,
     volume_seats,
     packages_of_own_work,

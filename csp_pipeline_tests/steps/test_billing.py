@@ -91,6 +91,44 @@ def test_without_changes_the_snapshot_counts_and_without_it_the_providers_lines(
         ]
 
 
+@pytest.mark.parametrize(
+    ("proof_state", "march"), [("proven", []), ("incomplete", [("recurring", "2026-03-01", "2026-03-31", 4.0, "4.00")])]
+)
+def test_seats_that_the_provider_charges_no_longer_are_not_charged_either(
+    tmp_path: Path, proof_state: str, march: list[tuple[object, ...]]
+) -> None:
+    """February's document is the last with seats; March is loaded without them, April is not loaded yet."""
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, "L1,A1,c1,s2,,,,per_unit,1,EUR,,,,arrears,1,,2026-01-01,,")
+        seats = {"subscription_id": "s2", "billable_quantity": 4, "charge_type": "cycleCharge"}
+        case.cost("x1", "40", "2026-01-01", "2026-01-31", **seats)
+        case.cost("x2", "40", "2026-02-01", "2026-02-28", **seats)
+        case.draft("2026-01", "2026-02", "2026-03")
+        assert [case.lines(month)[0][3] for month in ("2026-01", "2026-02", "2026-03")] == [4.0, 4.0, 4.0]
+        proof = {"invoice_number": "G2", "billing_month": "2026-03", "currency": "EUR", "proof_state": proof_state}
+        case.facts("cost.invoice_proof", proof)
+        case.cost("x3", "1", "2026-03-01", "2026-03-31", invoice_number="G2", subscription_id="s9", billable_quantity=1)
+        case.draft("2026-01", "2026-02", "2026-03", "2026-04")
+        assert [case.lines(month)[0][3] for month in ("2026-01", "2026-02")] == [4.0, 4.0]
+        assert case.lines("2026-03") == march
+        assert len(case.lines("2026-04")) == len(march)
+
+
+def test_seats_whose_cycle_ends_inside_a_month_end_there(tmp_path: Path) -> None:
+    """The cycle of 17 January ends on 16 February, and February's document has no other."""
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, "L1,A1,c1,s2,,,,per_unit,28,EUR,,,,arrears,1,,2026-02-01,,")
+        seats = {"subscription_id": "s2", "billable_quantity": 1, "charge_type": "cycleCharge"}
+        case.cost("x1", "40", "2026-01-17", "2026-02-16", **seats)
+        case.cost("x2", "1", "2026-02-01", "2026-02-28", subscription_id="s9", billable_quantity=1)
+        case.draft("2026-02", "2026-03")
+        assert case.lines("2026-02") == [
+            ("recurring", "2026-02-01", "2026-02-28", 1.0, "28.00"),
+            ("change", "2026-02-17", "2026-02-28", -1.0, "-12.00"),
+        ]
+        assert case.lines("2026-03") == []
+
+
 def test_a_line_without_subscription_charges_those_with_its_product_that_nobody_names(tmp_path: Path) -> None:
     with billing_case(tmp_path) as case:
         case.terms(
