@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 ChargeKind = Literal[
     "recurring", "change", "usage", "one_time", "discount", "maximum", "minimum", "correction", "refund"
 ]
-"""`correction` and `refund` are what documents say of a reversal; a charge keeps the kind of what it corrects. `maximum` is
-what lies above an agreed maximum: taken off apart from an amount off, and called a discount on documents too."""
+"""`correction` and `refund` are what documents say of a reversal; a charge keeps the kind of what it corrects.
+`maximum` is what lies above an agreed maximum; documents call it a discount, as they do an amount off."""
 
 Reason = Literal["price", "quantity", "amount", "cost", "ended"]
 

@@ -108,6 +108,7 @@ def _due_cycles(calendar: CycleCalendar, timing: Timing, window: Window, *, is_p
 
 def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle, window: Window) -> Iterator[Charge]:
     cycle = due.cycle
+    line = line.priced_on(cycle.start)
     if due.part:
         yield _recurring(line, history, due)
     if line.is_prorated:
