@@ -13,9 +13,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.charge import Charge, ChargeKey, ChargeKind, Correction
+from csp_pipeline.domain.in_force import DoubleBillingError, in_force, refuse_overlaps
 from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import DoubleBillingError, Repair, in_force, refuse_overlaps, repair
+from csp_pipeline.domain.timeline import Repair, repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,7 +163,7 @@ def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: Charge
     covered = in_force(issued, may_overlap=may_overlap)
     decimals = _decimals(expected, issued)
     found = repair(expected, covered, decimals)
-    by_hand = _total_of(covered.credited.values())
+    by_hand = covered.credit_in_force(decimals)
     wanted = EXACT.subtract(_total(expected), EXACT.add(_total(issued), by_hand))
     rest = EXACT.subtract(wanted, EXACT.subtract(_total(found.lines), found.withheld))
     lines = _with_rest(found, rest, Decimal(1).scaleb(-decimals), expected or issued) if rest else found.lines

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.deltas import BY_AMOUNT, MAY_OVERLAP
+from csp_pipeline.domain.in_force import DoubleBillingError, Part, in_force, terms_of
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import DoubleBillingError, Part, in_force, terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
