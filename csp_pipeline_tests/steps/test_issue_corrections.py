@@ -54,6 +54,35 @@ def test_the_same_charge_is_corrected_as_often_as_its_facts_change(tmp_path: Pat
             issue_month(case, months[number - 1])
 
 
+def test_a_credit_note_settles_each_invoice_by_what_it_takes_from_it(tmp_path: Path) -> None:
+    """The contract line ended on 15 January: 51.61 of January's invoice and 100.00 of February's go back."""
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, SUPPORT.format(""))
+        for month, drafted in (("2026-01", ["2026-01"]), ("2026-02", ["2026-01", "2026-02"])):
+            case.draft(*drafted)
+            issue_month(case, month)
+        case.terms("contract_lines", LINES, SUPPORT.format("2026-01-15"))
+        case.draft("2026-01", "2026-02", "2026-03")
+        (credit,) = issue_month(case, "2026-03")
+        assert [line.corrects_invoice_number for line in credit.lines] == ["INV-2026-000001", "INV-2026-000002"]
+
+        def states(*payments: str) -> dict[str, str]:
+            case.terms("payments", "payment_id,account_id,invoice_number,paid_on,amount,currency", *payments)
+            case.draft("2026-01", "2026-02", "2026-03")
+            return dict(case.con.execute("SELECT invoice_number, state FROM billing.invoices").fetchall())
+
+        assert states() == {
+            "INV-2026-000001": "issued",
+            "INV-2026-000002": "credited",
+            "CN-2026-000001": "issued",
+        }
+        assert states("P1,A1,INV-2026-000001,2026-10-01,48.39,EUR") == {
+            "INV-2026-000001": "credited",
+            "INV-2026-000002": "credited",
+            "CN-2026-000001": "credited",
+        }
+
+
 def test_a_maximum_is_corrected_apart_from_the_amount_off(tmp_path: Path) -> None:
     """30 units at 10.00: 10.00 off, and 40.00 or 20.00 of the other 290.00 above the maximum."""
     terms = "L1,A1,,,per_unit,10,EUR,,30,arrears,1,2026-01-01,,own,10,{}"
