@@ -134,7 +134,7 @@ def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory
             line.from_on, line.until_on, past.from_on, past.quantity_at_start, past.quantity
         FROM billing.line_subscriptions AS line
         INNER JOIN billing.quantity_history AS past USING (customer_id, subscription_id)
-        ORDER BY 1, 2, 3, past.from_on NULLS FIRST
+        ORDER BY 1, 2, 3, line.from_on NULLS FIRST, line.until_on NULLS LAST, past.from_on NULLS FIRST
         """
     )
     key: tuple[Any, ...] | None = None
