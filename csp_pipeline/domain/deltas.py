@@ -30,7 +30,7 @@ MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
 _UNNAMED: frozenset[ChargeKind] = frozenset({"correction", "refund"})
 
 
-def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge, ...]:
+def deltas(expected: Sequence[Charge], issued: Sequence[Charge], decimals: int | None = None) -> tuple[Charge, ...]:
     """What should be billed minus what was issued.
 
     Days that were issued at the same price and quantity stay. A changed quantity, price or period takes back the part
@@ -40,6 +40,7 @@ def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge
     Args:
         expected: charges derived from the facts.
         issued: charges on issued documents, corrections included.
+        decimals: of the currency's minor unit; None takes them from the amounts as they are written.
 
     Returns:
         Lines by contract line and kind, reversals before charges. Their sum is the expected sum less the issued one
@@ -63,7 +64,7 @@ def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge
         elif kind in BY_AMOUNT:
             lines += _differences(wanted, billed)
         elif not _is_settled(wanted, billed):
-            lines += _repaired(wanted, billed, kind)
+            lines += _repaired(wanted, billed, kind, _decimals(wanted, billed) if decimals is None else decimals)
     return tuple(lines)
 
 
@@ -155,13 +156,12 @@ def _count_of(charge: Charge) -> int:
     return 0 if charge.quantity is None else -1
 
 
-def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind) -> list[Charge]:
+def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind, decimals: int) -> list[Charge]:
     """The repair of one contract line and kind, with the cents that rounding its shares leaves put on its lines."""
     may_overlap = kind in MAY_OVERLAP
     if not may_overlap:
         refuse_overlaps(sorted(expected, key=attrgetter("start", "end")), "would be charged twice")
     covered = in_force(issued, may_overlap=may_overlap)
-    decimals = _decimals(expected, issued)
     found = repair(expected, covered, decimals)
     by_hand = covered.credit_in_force(decimals)
     wanted = EXACT.subtract(_total(expected), EXACT.add(_total(issued), by_hand))
@@ -201,10 +201,13 @@ def _with_rest(found: Repair, rest: Decimal, unit: Decimal, charges: Sequence[Ch
 
 
 def _decimals(expected: Iterable[Charge], issued: Iterable[Charge]) -> int:
-    """The decimals of the currency's minor unit, as the amounts are written (issued ones may carry more zeros)."""
+    """The decimals of the currency's minor unit, as the amounts are written (issued ones may carry more zeros).
+
+    A round amount (1E+2) has none; nothing is ever rounded to tens.
+    """
     exponents = [charge.net_amount.as_tuple().exponent for charge in expected]
     exponents += [charge.net_amount.normalize(EXACT).as_tuple().exponent for charge in issued]
-    return max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0) if exponents else 0
+    return max((-exponent for exponent in exponents if isinstance(exponent, int) and exponent < 0), default=0)
 
 
 def _total(charges: Iterable[Charge]) -> Decimal:

@@ -64,7 +64,7 @@ def open_lines(
     return [
         _draft_line(terms, charge, issued, (*account, decimals[account]), lines)
         for account, charged in groups.items()
-        for lines in (deltas(expected if account == now else (), charged),)
+        for lines in (deltas(expected if account == now else (), charged, decimals[account]),)
         for charge in lines
     ]
 

@@ -129,6 +129,17 @@ def test_reversals_and_a_credit_by_hand_together_never_give_more_than_was_charge
     assert deltas([], [*history, *ended]) == ()
 
 
+def test_shares_of_round_amounts_are_rounded_to_the_minor_unit() -> None:
+    """Of 100.00 for 30 days, ten days went back with 30.00; the share of the others takes one unit of what is left."""
+    issued = replace(ISSUED, charge_id="one")
+    back = replace(
+        issued, end=date(2026, 9, 11), quantity=D(-10), net_amount=D("-30.00"), is_correction=True, charge_id="",
+        reverses="one",
+    )  # fmt: skip
+    for decimals, shares in ((2, ["-66.68", "-3.32"]), (None, ["-68", "-2"])):
+        assert [str(line.net_amount) for line in deltas([], [issued, back], decimals)] == shares
+
+
 def test_the_same_service_billed_twice_is_refused_with_its_name() -> None:
     for twice in ([ISSUED, ISSUED], [ISSUED, charge(date(2026, 9, 20), date(2026, 10, 20), 5, "1", "5.00")]):
         with pytest.raises(DoubleBillingError, match=r"Contract line L1 was billed twice \(recurring\)"):
