@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.descriptions import MONTHS, number_text, period_text
+from csp_pipeline.domain.descriptions import MONTHS, day_text, number_text, period_text
 from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.storage.durable import write_text
 
@@ -127,11 +127,6 @@ def price_text(price: Decimal | None, decimals: int) -> str:
         return ""
     digits = len(number_text(price).partition(".")[2])
     return amount_text(price, max(decimals, digits))
-
-
-def day_text(day: date) -> str:
-    """A day as people write it: 8 October 2026."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def month_text(month: str) -> str:

@@ -136,7 +136,7 @@ def test_shares_of_round_amounts_are_rounded_to_the_minor_unit() -> None:
         issued, end=date(2026, 9, 11), quantity=D(-10), net_amount=D("-30.00"), is_correction=True, charge_id="",
         reverses="one",
     )  # fmt: skip
-    for decimals, shares in ((2, ["-66.68", "-3.32"]), (None, ["-68", "-2"])):
+    for decimals, shares in ((2, ["-66.68", "-3.32"]), (None, ["-68", "-2.00"])):
         assert [str(line.net_amount) for line in deltas([], [issued, back], decimals)] == shares
 
 

@@ -55,6 +55,11 @@ def test_graduated_volume_and_package_prices(tmp_path: Path) -> None:
         case.terms("price_tiers", TIERS, *graduated, "L3,0,20,,10")
         case.draft("2026-01")
         assert [amount[4] for amount in case.lines("2026-01")] == ["65.00", "55.00", "60.00"]
+        assert described(case, "2026-01") == [
+            "L1, 1 to 31 January 2026 (10 at 3.00, 15 at 2.00, 5.00 flat)",
+            "L2, 1 to 31 January 2026 (25 at 2.00, 5.00 flat)",
+            "L3, 1 to 31 January 2026 (3 packages of 10 at 20.00)",
+        ]
         prices = case.con.execute("SELECT DISTINCT unit_price FROM billing.invoice_lines").fetchall()
         assert prices == [(None,)]
 
@@ -72,6 +77,7 @@ def test_a_tiered_change_is_the_difference_of_the_tiered_amounts_by_days(tmp_pat
             ("change", "2026-01-17", "2026-01-31", 4.0, "7.26"),
         ]
         assert case.lines("2026-02") == [("recurring", "2026-02-01", "2026-02-28", 12.0, "39.00")]
+        assert described(case, "2026-01")[1] == "L1, 4 seats added from 17 to 31 January 2026 (by graduated prices)"
 
 
 def test_minimum_maximum_and_amount_off_are_lines_of_their_own(tmp_path: Path) -> None:

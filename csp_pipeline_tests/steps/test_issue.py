@@ -252,14 +252,15 @@ def test_a_business_customer_in_another_member_state_is_not_charged_tax(tmp_path
             "account_id,name,country_code,currency,tax_id,tax_rate_id",
             "A1,Contoso,AT,EUR,ATU13585627,DE",
             "A2,Fabrikam,AT,EUR,ATU13585620,DE",
+            "A3,Tailwind,EL,EUR,EL094259216,DE",
         )
         case.terms("tax_rates", "tax_rate_id,tax_category,rate_percent,valid_from,valid_to", "DE,,19,,")
-        case.terms("contract_lines", LINES, SUPPORT, SUPPORT.replace("L1,A1", "L2,A2"))
+        case.terms("contract_lines", LINES, *(SUPPORT.replace("L1,A1", f"L{n},A{n}") for n in (1, 2, 3)))
         report = case.draft("2026-01")
         rows = case.con.execute(
             "SELECT account_id, CAST(tax_amount AS DOUBLE), tax_note IS NOT NULL FROM billing.invoices ORDER BY 1"
         ).fetchall()
-        assert rows == [("A1", 0.0, True), ("A2", 19.0, False)]
+        assert rows == [("A1", 0.0, True), ("A2", 19.0, False), ("A3", 0.0, True)]
         (notice,) = report.notices
         assert notice.message.startswith("Account A2: tax id ATU13585620 is not a valid number of AT")
         issue_month(case, "2026-01")

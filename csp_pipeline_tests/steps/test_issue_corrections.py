@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from csp_pipeline.steps.issue import plan_issue
-from csp_pipeline_tests.steps.billing_case import billing_case
+from csp_pipeline_tests.steps.billing_case import Case, billing_case
 from csp_pipeline_tests.steps.issuing_case import LINES, issue_month, total_billed
 
 if TYPE_CHECKING:
@@ -103,3 +103,45 @@ def test_a_maximum_is_corrected_apart_from_the_amount_off(tmp_path: Path) -> Non
             "SELECT description, corrected_kind FROM billing.invoice_lines WHERE billing_month = '2026-02'"
         ).fetchall()
         assert said == [("L1, amount above the agreed maximum corrected for 1 to 31 January 2026", "discount")]
+
+
+def descriptions(case: Case, month: str) -> list[str]:
+    """The sentences on a month's lines."""
+    rows = case.con.execute(
+        "SELECT description FROM billing.invoice_lines WHERE billing_month = ? ORDER BY line_number", [month]
+    ).fetchall()
+    return [text for (text,) in rows]
+
+
+def test_a_percentage_discount_that_makes_the_price_is_named_while_it_lasts(tmp_path: Path) -> None:
+    terms = "L1,A1,c1,s1,per_unit,10,EUR,,,arrears,1,2026-01-01,,,12.5,2026-01-31"
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", f"{LINES},discount_percent,discount_ends_on", terms)
+        case.seats("s1", ("2025-12-01", 0, 4), ("2026-01-17 09:00", 4, 5))
+        case.draft("2026-01", "2026-02")
+        assert descriptions(case, "2026-01") == [
+            "L1, 1 to 31 January 2026 (12.5 % discount)",
+            "L1, 1 seat added from 17 to 31 January 2026 (12.5 % discount)",
+        ]
+        assert descriptions(case, "2026-02") == ["L1, 1 to 28 February 2026"]
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", f"{LINES},discount_percent,discount_ends_on", terms.replace("12.5", "20"))
+        case.draft("2026-01", "2026-02")
+        assert descriptions(case, "2026-02")[:2] == [
+            "L1, amount corrected for 1 to 31 January 2026: what was issued is taken back",
+            "L1, amount corrected for 1 to 31 January 2026 (20 % discount)",
+        ]
+
+
+def test_a_contract_line_that_ends_early_says_from_when_it_is_no_longer_charged(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, SUPPORT.format("2026-02-14"))
+        case.draft("2026-01", "2026-02")
+        assert descriptions(case, "2026-01") == ["L1, 1 to 31 January 2026"]
+        assert descriptions(case, "2026-02") == ["L1, 1 to 14 February 2026, no longer charged from 15 February 2026"]
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", LINES, SUPPORT.format("2026-01-15"))
+        case.draft("2026-01", "2026-02")
+        assert descriptions(case, "2026-02") == [
+            "L1, no longer charged from 16 January 2026: what was issued for 16 to 31 January 2026 is taken back"
+        ]
