@@ -7,9 +7,10 @@ in it is `charges`. Intervals are half-open throughout: `end` is the first day t
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def last_day_of(month: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One cycle of a contract line, half-open; cut by the contract line's own start and end.
+    """One cycle of a contract line, half-open; cut where the contract line starts or ends, or its price changes.
 
     Attributes:
         start: first day charged.
@@ -83,12 +84,14 @@ class CycleCalendar:
         end: the first day after it, or None while it is open.
         anchor_day: 1 to 31.
         months: length of a cycle: 1, 3 or 12.
+        cuts: days from which other terms hold; a cycle that has one inside ends there and begins anew.
     """
 
     start: date
     end: date | None
     anchor_day: int
     months: int
+    cuts: tuple[date, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no calendar.
@@ -133,8 +136,15 @@ class CycleCalendar:
                 end = full_end if self.end is None else min(full_end, self.end)
                 if full_start < self.start:
                     full_start = _anchor(month, full_end.day)
-                yield Cycle(max(full_start, self.start), end, full_start, full_end)
+                for piece in self._pieces(Cycle(max(full_start, self.start), end, full_start, full_end)):
+                    if piece.end > since and piece.start < before:
+                        yield piece
             month += self.months
+
+    def _pieces(self, cycle: Cycle) -> Iterator[Cycle]:
+        marks = [cycle.start, *(cut for cut in self.cuts if cycle.start < cut < cycle.end), cycle.end]
+        for start, end in pairwise(marks):
+            yield replace(cycle, start=start, end=end)
 
 
 @lru_cache(maxsize=4096)

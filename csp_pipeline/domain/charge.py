@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-ChargeKind = Literal["recurring", "change", "usage", "one_time", "discount", "minimum", "correction", "refund"]
-"""`correction` and `refund` are what documents say of a reversal; a charge keeps the kind of what it corrects."""
+ChargeKind = Literal[
+    "recurring", "change", "usage", "one_time", "discount", "maximum", "minimum", "correction", "refund"
+]
+"""`correction` and `refund` are what documents say of a reversal; a charge keeps the kind of what it corrects.
+`maximum` is what lies above an agreed maximum; documents call it a discount, as they do an amount off."""
 
 Reason = Literal["price", "quantity", "amount", "cost", "ended"]
 
@@ -77,9 +80,14 @@ class Charge:
         return (self.end - self.start).days
 
     @property
+    def stated_kind(self) -> ChargeKind:
+        """What documents call its kind, corrections aside."""
+        return "discount" if self.kind == "maximum" else self.kind
+
+    @property
     def charge_kind(self) -> ChargeKind:
         """What the invoice line is called: money back for days that are no longer charged is a refund."""
         if not self.is_correction:
-            return self.kind
+            return self.stated_kind
         is_ended = self.correction is not None and self.correction.reason == "ended"
         return "refund" if is_ended and self.net_amount < 0 else "correction"

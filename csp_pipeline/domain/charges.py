@@ -108,6 +108,7 @@ def _due_cycles(calendar: CycleCalendar, timing: Timing, window: Window, *, is_p
 
 def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle, window: Window) -> Iterator[Charge]:
     cycle = due.cycle
+    line = line.priced_on(cycle.start)
     if due.part:
         yield _recurring(line, history, due)
     if line.is_prorated:
@@ -157,15 +158,15 @@ def _commitment_lines(line: ContractLine, charges: Iterable[Charge], due: _DueCy
     if line.commitments is None:
         return
     cycle, charges = due.cycle, tuple(charges)
-    discount, minimum = line.commitments.lines(
+    agreed = line.commitments.lines(
         (charge.net_amount for charge in charges),
         due.part,
         line.decimals,
         is_discounted=line.is_discounted_on(cycle.start),
     )
     is_estimate = any(charge.is_estimate for charge in charges)
-    kinds: tuple[tuple[ChargeKind, Decimal], ...] = (("discount", discount), ("minimum", minimum))
-    for kind, amount in kinds:
+    kinds: tuple[ChargeKind, ...] = ("discount", "maximum", "minimum")
+    for kind, amount in zip(kinds, agreed, strict=True):
         if amount:
             yield Charge(
                 line.contract_line_id, kind, cycle.start, cycle.end, None, None, amount, due.month, is_estimate

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.proration import cycle_amount
 from csp_pipeline.domain.quantities import ZERO
@@ -49,6 +49,20 @@ def shortfall(total: Decimal, minimum: Decimal) -> Decimal:
     return max(minimum - total, ZERO)
 
 
+class CommitmentLines(NamedTuple):
+    """The amounts of the lines that keep agreements, in the order in which they look at the total.
+
+    Attributes:
+        discount: the amount off, at most 0.
+        maximum: what lies above the most that is charged, at most 0.
+        minimum: what is missing to the least that is charged, at least 0.
+    """
+
+    discount: Decimal
+    maximum: Decimal
+    minimum: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class Commitments:
     """The agreements on the total of a full cycle; each in proportion where a short cycle is charged in part.
@@ -65,11 +79,11 @@ class Commitments:
 
     def lines(
         self, amounts: Iterable[Decimal], part: Fraction, decimals: int, *, is_discounted: bool
-    ) -> tuple[Decimal, Decimal]:
-        """The two lines that keep the agreements: a discount (at most 0) and a minimum (at least 0).
+    ) -> CommitmentLines:
+        """The lines that keep the agreements, each for itself.
 
-        The amount off comes first, what is then above the maximum joins the same discount line, and the minimum looks
-        at what is left: it is the least that is charged.
+        The amount off comes first, then what is above the maximum is taken off, and the minimum looks at what is left:
+        it is the least that is charged.
 
         Args:
             amounts: rounded amounts of the cycle's charges.
@@ -78,17 +92,16 @@ class Commitments:
             is_discounted: whether the amount off still applies to this cycle.
 
         Returns:
-            The amounts of the discount line and of the minimum line; 0 means no line.
+            The amount of each line; 0 means no line.
         """
         total = sum(amounts, ZERO)
-        off = ZERO
+        off = over = ZERO
         if self.discount is not None and is_discounted:
             off = amount_off(total, _share(self.discount, part, decimals))
         if self.maximum is not None:
             (over,) = overages([total - off], _share(self.maximum, part, decimals))
-            off += over
         minimum = ZERO if self.minimum is None else _share(self.minimum, part, decimals)
-        return -off, shortfall(total - off, minimum) if minimum else ZERO
+        return CommitmentLines(-off, -over, shortfall(total - off - over, minimum) if minimum else ZERO)
 
 
 def _share(amount: Decimal, part: Fraction, decimals: int) -> Decimal:

@@ -5,16 +5,17 @@ What belongs here: frozen values. What is charged for them is `charges`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from csp_pipeline.domain.calendar import CycleCalendar, Timing, first_day_of, month_of, shift_month
 from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.quantities import ZERO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from csp_pipeline.domain.commitments import Commitments
@@ -23,6 +24,25 @@ if TYPE_CHECKING:
 PricingModel = Literal["per_unit", "flat", "cost_plus", "graduated", "volume", "package"]
 
 ONE = Decimal(1)
+
+
+class PriceStep(NamedTuple):
+    """A price from a day on, until the next step."""
+
+    from_on: date
+    unit_price: Decimal
+
+
+def price_on(steps: Sequence[PriceStep], day: date, otherwise: Decimal) -> Decimal:
+    """The price of a day; before the first step that one's, without any step another.
+
+    Args:
+        steps: by day.
+        day: the day.
+        otherwise: the price where there are no steps.
+    """
+    begun = [step.unit_price for step in steps if step.from_on <= day]
+    return begun[-1] if begun else steps[0].unit_price if steps else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,8 @@ class ContractLine:
         timing: in advance or in arrears; not used by cost-plus, which follows its cost.
         is_prorated: days count (`proration daily`), or only whole cycles do (`none`).
         unit_price: price of a unit, or of everything (flat), for a full cycle; not used where there are tiers.
+        price_steps: its prices over time, each with its first day, where it has several (a component of a bundle to
+            which others come or from which they go); the calendar has cuts on those days. Empty for one price.
         discount_ends_on: last day on which a charge may start and still be discounted, by percent or by amount.
         decimals: of the currency's minor unit.
         tiers: of a graduated, volume or package line; None for the others.
@@ -54,6 +76,12 @@ class ContractLine:
     tiers: PriceTiers | None = None
     commitments: Commitments | None = None
     is_one_time: bool = False
+    price_steps: tuple[PriceStep, ...] = ()
+
+    def priced_on(self, day: date) -> ContractLine:
+        """The same line at the price of a day."""
+        price = price_on(self.price_steps, day, self.unit_price)
+        return self if price == self.unit_price else replace(self, unit_price=price)
 
     def is_discounted_on(self, start: date) -> bool:
         """Whether a charge whose service starts on a day is still discounted."""

@@ -13,22 +13,24 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.charge import Charge, ChargeKey, ChargeKind, Correction
+from csp_pipeline.domain.in_force import DoubleBillingError, in_force, refuse_overlaps
 from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import DoubleBillingError, Repair, in_force, refuse_overlaps, repair
+from csp_pipeline.domain.timeline import Repair, repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["DoubleBillingError", "deltas"]
+__all__ = ["BY_AMOUNT", "MAY_OVERLAP", "DoubleBillingError", "deltas"]
 
-_BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "minimum"})
+BY_AMOUNT: frozenset[ChargeKind] = frozenset({"usage", "discount", "maximum", "minimum"})
 """Kinds without a quantity: they are corrected by the difference, with their own period."""
-_MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
+MAY_OVERLAP: frozenset[ChargeKind] = frozenset({"change"})
+"""Kinds of which several may cover a day."""
 _UNNAMED: frozenset[ChargeKind] = frozenset({"correction", "refund"})
 
 
-def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge, ...]:
+def deltas(expected: Sequence[Charge], issued: Sequence[Charge], decimals: int | None = None) -> tuple[Charge, ...]:
     """What should be billed minus what was issued.
 
     Days that were issued at the same price and quantity stay. A changed quantity, price or period takes back the part
@@ -38,6 +40,7 @@ def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge
     Args:
         expected: charges derived from the facts.
         issued: charges on issued documents, corrections included.
+        decimals: of the currency's minor unit; None takes them from the amounts as they are written.
 
     Returns:
         Lines by contract line and kind, reversals before charges. Their sum is the expected sum less the issued one
@@ -58,10 +61,10 @@ def deltas(expected: Sequence[Charge], issued: Sequence[Charge]) -> tuple[Charge
     for (_, kind), (wanted, billed) in groups.items():
         if not billed:
             lines += wanted
-        elif kind in _BY_AMOUNT:
+        elif kind in BY_AMOUNT:
             lines += _differences(wanted, billed)
         elif not _is_settled(wanted, billed):
-            lines += _repaired(wanted, billed, kind)
+            lines += _repaired(wanted, billed, kind, _decimals(wanted, billed) if decimals is None else decimals)
     return tuple(lines)
 
 
@@ -153,15 +156,14 @@ def _count_of(charge: Charge) -> int:
     return 0 if charge.quantity is None else -1
 
 
-def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind) -> list[Charge]:
+def _repaired(expected: Sequence[Charge], issued: Sequence[Charge], kind: ChargeKind, decimals: int) -> list[Charge]:
     """The repair of one contract line and kind, with the cents that rounding its shares leaves put on its lines."""
-    may_overlap = kind in _MAY_OVERLAP
+    may_overlap = kind in MAY_OVERLAP
     if not may_overlap:
         refuse_overlaps(sorted(expected, key=attrgetter("start", "end")), "would be charged twice")
     covered = in_force(issued, may_overlap=may_overlap)
-    decimals = _decimals(expected, issued)
     found = repair(expected, covered, decimals)
-    by_hand = _total_of(covered.credited.values())
+    by_hand = covered.credit_in_force(decimals)
     wanted = EXACT.subtract(_total(expected), EXACT.add(_total(issued), by_hand))
     rest = EXACT.subtract(wanted, EXACT.subtract(_total(found.lines), found.withheld))
     lines = _with_rest(found, rest, Decimal(1).scaleb(-decimals), expected or issued) if rest else found.lines
@@ -199,10 +201,13 @@ def _with_rest(found: Repair, rest: Decimal, unit: Decimal, charges: Sequence[Ch
 
 
 def _decimals(expected: Iterable[Charge], issued: Iterable[Charge]) -> int:
-    """The decimals of the currency's minor unit, as the amounts are written (issued ones may carry more zeros)."""
+    """The decimals of the currency's minor unit, as the amounts are written (issued ones may carry more zeros).
+
+    A round amount (1E+2) has none; nothing is ever rounded to tens.
+    """
     exponents = [charge.net_amount.as_tuple().exponent for charge in expected]
     exponents += [charge.net_amount.normalize(EXACT).as_tuple().exponent for charge in issued]
-    return max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0) if exponents else 0
+    return max((-exponent for exponent in exponents if isinstance(exponent, int) and exponent < 0), default=0)
 
 
 def _total(charges: Iterable[Charge]) -> Decimal:

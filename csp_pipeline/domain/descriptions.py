@@ -1,6 +1,7 @@
 """The plain sentence on an invoice line: what, how much of it changed, and for which days.
 
-What belongs here: wording only. The words depend on nothing but the charge, so the same charge always reads the same.
+What belongs here: wording only. The words depend on nothing but the charge and the terms that made it, so the same
+charge always reads the same.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ _WORDS = {
     "usage": "consumption ",
     "one_time": "charged once, ",
     "discount": "discount for ",
+    "maximum": "amount above the agreed maximum for ",
     "minimum": "difference to the agreed minimum for ",
 }
-_AMOUNTS = {"usage": "cost", "discount": "discount", "minimum": "difference to the agreed minimum"}
+_AMOUNTS = {
+    "usage": "cost",
+    "discount": "discount",
+    "maximum": "amount above the agreed maximum",
+    "minimum": "difference to the agreed minimum",
+}
 _CENTS = Decimal("0.01")
 
 
@@ -58,6 +65,11 @@ def period_text(start: date, end: date) -> str:
     return f"{start.day} to {until}"
 
 
+def day_text(day: date) -> str:
+    """A day as people write it: 8 October 2026."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
 def number_text(number: Decimal) -> str:
     """A number without exponent and without zeros at its end."""
     text = f"{number:f}"
@@ -72,19 +84,30 @@ def price_text(price: Decimal) -> str:
     return f"{shortest if has_cents else shortest.quantize(_CENTS):f}"
 
 
-def describe(charge: Charge, name: str, unit: str) -> str:
+def describe(charge: Charge, name: str, unit: str, *, priced: str = "", ended_on: date | None = None) -> str:
     """The description of an invoice line.
 
     Args:
         charge: the charge.
         name: what the customer calls it: the contract line's description or the product's name.
         unit: what is counted, in the singular: "seat" or "unit".
+        priced: what made the price, in words (`priced_words`).
+        ended_on: the first day after a contract line that ended inside the charge's cycle, or before its days.
 
     Returns:
         For instance "Contoso E3, 1 to 30 September 2026", "Contoso E3, 3 seats added from 11 to 30 September 2026" or
         "Contoso E3, price corrected from 10.00 to 9.50 for 1 to 30 September 2026".
     """
+    text = _sentence(charge, name, unit, ended_on)
+    if ended_on is not None and not charge.is_correction:
+        text = f"{text}, no longer charged from {day_text(ended_on)}"
+    return f"{text} ({priced})" if priced else text
+
+
+def _sentence(charge: Charge, name: str, unit: str, ended_on: date | None) -> str:
     period = period_text(charge.start, charge.end)
+    if charge.correction is not None and charge.correction.reason == "ended" and ended_on is not None:
+        return f"{name}, no longer charged from {day_text(ended_on)}: what was issued for {period} is taken back"
     if charge.correction is not None:
         return f"{name}, {_correction_text(charge, charge.correction, unit, period)}"
     if charge.is_correction:

@@ -113,8 +113,8 @@ class DraftLine:
         return (self.account_id, self.billing_month, self.currency)
 
     @property
-    def place(self) -> tuple[str, str, str, date, str, date]:
-        """What lines are ordered by: customer, subscription, contract line, service start, kind (then service end)."""
+    def place(self) -> tuple[str, str, str, date, str, date, str]:
+        """What lines are ordered by: customer, subscription, contract line, service start, kind (then the rest)."""
         return (
             self.customer_id or "",
             self.subscription_id or "",
@@ -122,6 +122,7 @@ class DraftLine:
             self.service_start,
             self.charge_kind,
             self.service_end,
+            self.charge.kind,
         )
 
 
@@ -227,7 +228,7 @@ def draft_documents(
     return [_document(key, sorted(groups[key], key=_place), rates, known.get(key[0], NOBODY)) for key in sorted(groups)]
 
 
-def _place(line: DraftLine) -> tuple[str, str, str, date, str, date]:
+def _place(line: DraftLine) -> tuple[str, str, str, date, str, date, str]:
     return line.place
 
 

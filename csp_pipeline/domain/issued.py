@@ -144,11 +144,15 @@ class Issued:
     def corrected_by(self, charge: Charge) -> tuple[IssuedDocument, IssuedLine] | None:
         """The latest issued line that charged what a charge takes back or changes; None when nothing did.
 
-        A correction changes a line of its own kind in the same days; anything negative, such as seats removed, takes
-        from what was charged for the contract line in those days.
+        A correction that names the charge it takes back changes that one, another a line of its own kind in the same
+        days; anything negative, such as seats removed, takes from what was charged for the contract line in those days.
         """
         if not charge.is_correction and charge.net_amount >= 0:
             return None
+        if charge.reverses:
+            for document, line in self.lines_by_contract.get(charge.contract_line_id, ()):
+                if line.charge.charge_id == charge.reverses:
+                    return document, line
         overlapping = [
             (document, line)
             for document, line in self.lines_by_contract.get(charge.contract_line_id, ())

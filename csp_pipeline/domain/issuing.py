@@ -5,21 +5,18 @@ What belongs here: the rules. Numbers are counted in `issued`; the order of the 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import ONE_DAY, month_of
+from csp_pipeline.domain.double_billing import charged_twice
 from csp_pipeline.domain.issued import IssuedDocument, IssuedLine
 from csp_pipeline.domain.posting import posting_month
-from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import date
-    from decimal import Decimal
 
     from csp_pipeline.domain.charges import Charge
     from csp_pipeline.domain.documents import Document, DraftLine, Party
@@ -29,7 +26,7 @@ REVERSE_CHARGE_NOTE = (
     "Reverse charge: VAT is to be accounted for by the recipient (Articles 44 and 196 of Directive 2006/112/EC)."
 )
 
-_PRICED_ON_COST = frozenset({"usage", "discount", "minimum"})
+_PRICED_ON_COST = frozenset({"usage", "discount", "maximum", "minimum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class HeldLine:
 def held_lines(document: Document, unproven: Mapping[tuple[str, str], UnprovenCost]) -> tuple[HeldLine, ...]:
     """The lines of a draft that are priced on the cost of a provider invoice that is not proven; the others go out.
 
-    A discount and a minimum follow from that cost too, so they wait with the charge of their service month.
+    Discount, maximum and minimum follow from that cost too, so they wait with the charge of their service month.
 
     Args:
         document: a draft.
@@ -93,54 +90,23 @@ def why_not(document: Document, issued: Issued) -> str | None:
             )
     twice = charged_twice(document.lines, issued)
     if twice is not None:
-        numbers = sorted({found.invoice_number for found, line in _lines_with_key(issued, twice)})
+        numbers = sorted({found.invoice_number for found in _documents_with(issued, twice, document)})
+        done = "taken back" if twice.is_correction else "charged"
         return (
-            f"{account} is not issued: contract line {twice.contract_line_id} would be charged twice ({twice.kind}) "
+            f"{account} is not issued: contract line {twice.contract_line_id} would be {done} twice ({twice.kind}) "
             f"for {twice.start} to {twice.end - ONE_DAY}, which is on {', '.join(numbers) or 'this draft'} already; "
             "run csp-pipeline rebuild and look at the draft again."
         )
     return None
 
 
-def charged_twice(lines: Iterable[DraftLine], issued: Issued) -> Charge | None:
-    """The first charge of a draft whose key was charged before and is not taken back: the safety bound of issuing.
-
-    A key (contract line, kind, period) may be charged again only when what was charged for it, corrections on this
-    draft included, comes to nothing or covers none of its days any more; corrections are free to change it.
-    """
-    drafted: defaultdict[str, list[Charge]] = defaultdict(list)
-    for line in lines:
-        drafted[line.contract_line_id].append(line.charge)
-    for contract_line_id, charges in drafted.items():
-        seen = list(issued.charges_of(contract_line_id))
-        corrections = [charge for charge in charges if charge.is_correction]
-        for charge in charges:
-            if charge.is_correction:
-                continue
-            if any(one.key == charge.key and not one.is_correction for one in seen):
-                others = [one for one in (*seen, *corrections) if one.kind == charge.kind]
-                same = [one for one in others if one.key == charge.key]
-                within = [one for one in others if charge.start <= one.start and one.end <= charge.end]
-                if _total(same) and _total(within) and _is_covered(charge, others):
-                    return charge
-            seen.append(charge)
-    return None
-
-
-def _is_covered(charge: Charge, others: Sequence[Charge]) -> bool:
-    """Whether days of a charge's key are still charged; changes of a quantity share days, so theirs are looked at."""
-    if charge.kind != "change":
-        return True
-    return any(part.charge.key == charge.key for part in in_force(others, may_overlap=True).parts)
-
-
-def _total(charges: Sequence[Charge]) -> Decimal:
-    return sum((charge.net_amount for charge in charges), ZERO)
-
-
-def _lines_with_key(issued: Issued, charge: Charge) -> list[tuple[IssuedDocument, IssuedLine]]:
-    lines = issued.lines_by_contract.get(charge.contract_line_id, ())
-    return [(document, line) for document, line in lines if line.charge.key == charge.key]
+def _documents_with(issued: Issued, charge: Charge, draft: Document) -> Iterator[IssuedDocument]:
+    """The documents of a draft's account and currency that bill days of a charge."""
+    for document, line in issued.lines_by_contract.get(charge.contract_line_id, ()):
+        one = line.charge
+        is_there = one.kind == charge.kind and one.start < charge.end and charge.start < one.end
+        if is_there and (document.account_id, document.currency) == (draft.account_id, draft.currency):
+            yield document
 
 
 def issue(

@@ -11,12 +11,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from csp_pipeline.domain.descriptions import number_text
+from csp_pipeline.domain.money import largest_remainder
 from csp_pipeline.domain.quantities import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from csp_pipeline.domain.issued import Issued, IssuedDocument
+    from csp_pipeline.domain.issued import Issued, IssuedDocument, IssuedLine
+
+_WEIGHT_DECIMALS = 10
 
 State = Literal["issued", "part_paid", "paid", "credited"]
 
@@ -69,14 +72,16 @@ def settle(
             taken[document.invoice_number].append(payment.amount)
         else:
             told.append((payment, f"Payment {payment.payment_id} is not taken: {reason}"))
-    credited = _credited(issued)
+    paid = {number: sum(amounts, ZERO) for number, amounts in taken.items()}
+    credited = {document.invoice_number: _credits(document, paid) for document in issued.documents}
+    left = _left_open(issued, paid, credited)
     settlements = {}
     for document in issued.documents:
-        paid = sum(taken[document.invoice_number], ZERO)
-        settlement = _settlement(document, paid, credited)
-        settlements[document.invoice_number] = settlement
-        if paid and abs(paid) > abs(document.gross_amount):
-            told.append((document, _overpaid(document, paid)))
+        amount = paid.get(document.invoice_number, ZERO)
+        state = _state(document, amount, credited[document.invoice_number], left)
+        settlements[document.invoice_number] = Settlement(amount, document.gross_amount - amount, state)
+        if amount and abs(amount) > abs(document.gross_amount):
+            told.append((document, _overpaid(document, amount)))
     return settlements, told
 
 
@@ -105,25 +110,81 @@ def _overpaid(document: IssuedDocument, paid: Decimal) -> str:
     )
 
 
-def _credited(issued: Issued) -> Mapping[str, Decimal]:
-    """What credit notes take from each invoice, as an amount above 0."""
-    credited: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for document in issued.documents:
-        if document.document_type == "credit_note" and document.corrects_invoice_number is not None:
-            credited[document.corrects_invoice_number] -= document.gross_amount
-    return credited
+def _credits(document: IssuedDocument, paid: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """What a credit note takes from each invoice that its lines correct, as amounts above 0; none for an invoice.
+
+    What was paid back of it settles nothing. Of several invoices each has the part that was taken from it, with its
+    tax; charges that stand on the note too lessen all in proportion, to the minor unit.
+    """
+    left = paid.get(document.invoice_number, ZERO) - document.gross_amount
+    if document.document_type != "credit_note" or document.corrects_invoice_number is None or left <= 0:
+        return {}
+    weights = {number: weight for number, weight in _taken(document).items() if weight > 0}
+    if not weights:
+        return {document.corrects_invoice_number: left}
+    numbers = sorted(weights)
+    units = int(left.scaleb(document.decimals))
+    shares = largest_remainder(units, [weights[number] for number in numbers])
+    return {
+        number: Decimal(share).scaleb(-document.decimals)
+        for number, share in zip(numbers, shares, strict=True)
+        if share
+    }
 
 
-def _settlement(document: IssuedDocument, paid: Decimal, credited: Mapping[str, Decimal]) -> Settlement:
+def _taken(document: IssuedDocument) -> dict[str, int]:
+    """What the lines of a credit note take from each invoice, with tax, in units of 1E-10 that only compare.
+
+    A charge in the place of one that is taken back counts against it.
+    """
+    taken: defaultdict[str, int] = defaultdict(int)
+    for line in document.lines:
+        number = line.corrects_invoice_number or _replaced_on(document, line)
+        if number is not None:
+            gross = line.charge.net_amount * (100 + (line.tax_percent or ZERO))
+            taken[number] -= int(gross.scaleb(_WEIGHT_DECIMALS))
+    return taken
+
+
+def _replaced_on(document: IssuedDocument, line: IssuedLine) -> str | None:
+    """The invoice that charged what a line charges anew."""
+    charge = line.charge
+    if charge.correction is None or charge.is_correction:
+        return None
+    for other in document.lines:
+        back = other.charge
+        is_same = (back.contract_line_id, back.kind) == (charge.contract_line_id, charge.kind) and back.is_correction
+        if is_same and back.start < charge.end and charge.start < back.end:
+            return other.corrects_invoice_number
+    return None
+
+
+def _left_open(
+    issued: Issued, paid: Mapping[str, Decimal], credited: Mapping[str, Mapping[str, Decimal]]
+) -> dict[str, Decimal]:
+    """What payments and credit notes leave open of each invoice; below 0 where they are more than it."""
+    left = {one.invoice_number: one.gross_amount - paid.get(one.invoice_number, ZERO) for one in issued.documents}
+    for shares in credited.values():
+        for number, amount in shares.items():
+            if number in left:
+                left[number] -= amount
+    return left
+
+
+def _state(
+    document: IssuedDocument, paid: Decimal, credited: Mapping[str, Decimal], left: Mapping[str, Decimal]
+) -> State:
+    """What money settles is paid; what credit notes settle, and a note that settles invoices, is credited."""
     gross = document.gross_amount
-    credit = credited.get(document.invoice_number, ZERO)
     sign = -1 if gross < 0 else 1
-    is_covered = sign * (paid + credit) >= sign * gross
-    state: State = "issued"
-    if credit and is_covered and sign * paid < sign * gross:
-        state = "credited"
-    elif is_covered and (paid or not gross):
-        state = "paid"
-    elif paid:
-        state = "part_paid"
-    return Settlement(paid, gross - paid, state)
+    if sign * paid >= sign * gross:
+        return "paid" if paid or not gross else "issued"
+    is_settled = left[document.invoice_number] <= 0 if gross >= 0 else bool(credited) and _is_used(credited, left)
+    if is_settled:
+        return "credited"
+    return "part_paid" if paid else "issued"
+
+
+def _is_used(credited: Mapping[str, Decimal], left: Mapping[str, Decimal]) -> bool:
+    """Whether the invoices that a credit note corrects are settled by it, with nothing left to pay back."""
+    return all(left.get(number) == 0 for number in credited)

@@ -87,6 +87,8 @@ def between(history: QuantityHistory, start: date | None, end: date | None) -> Q
     """A history that is 0 before a day and from another day on; None leaves that side as it is."""
     if start is None and end is None:
         return history
+    if start is not None and end is not None and end <= start:
+        return QuantityHistory(ZERO)
     changes = [
         change
         for change in history.changes

@@ -50,7 +50,7 @@ def finish(row: Row, books: Books) -> list[Finished]:
         first.expected, first.difference, first.is_own = first.revenue, Decimal(0), True
         first.cost = _own_cost(row, contract, books)
         first.billed_quantity = None if contract.is_one_time else billed_quantity(row, row.key.service_month)
-        first.selling_price = price_per_month(contract, first.billed_quantity)
+        first.selling_price = price_per_month(contract, row.key.service_month, first.billed_quantity)
     else:
         finish_contract(first, contract, books)
     others = [

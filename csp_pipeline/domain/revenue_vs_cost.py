@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from csp_pipeline.domain.contract_lines import price_on
 from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from csp_pipeline.domain.contract_lines import PriceStep
     from csp_pipeline.domain.tiers import PriceTiers
 
 
@@ -82,6 +84,7 @@ class Contract:
         charges_start_on: the first day charged, after a trial; the provider's days before it are agreed to be free.
         is_one_time: charged once and whole; nothing is counted.
         tiers: of a graduated, volume or package price, else None.
+        price_steps: prices over time, where it has several.
     """
 
     contract_line_id: str
@@ -107,6 +110,11 @@ class Contract:
     charges_start_on: date | None = None
     is_one_time: bool = False
     tiers: PriceTiers | None = None
+    price_steps: tuple[PriceStep, ...] = ()
+
+    def unit_price_on(self, day: date) -> Fraction:
+        """The price of a unit for a full cycle that begins on a day."""
+        return Fraction(price_on(self.price_steps, day, self.unit_price))
 
     def left_after_discount(self, start: date) -> Fraction:
         """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
@@ -120,13 +128,13 @@ class Contract:
             start: first day of the charge.
             unit_price: of a full cycle, where it follows from tiers (`effective_price`).
         """
-        price = Fraction(self.unit_price) if unit_price is None else unit_price
+        price = self.unit_price_on(start) if unit_price is None else unit_price
         return price * self.left_after_discount(start) / self.months
 
-    def effective_price(self, quantity: Decimal) -> Fraction:
+    def effective_price(self, quantity: Decimal, day: date) -> Fraction:
         """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
         if self.tiers is None or not quantity:
-            return Fraction(self.unit_price)
+            return self.unit_price_on(day)
         return Fraction(self.tiers.amount(quantity)) / Fraction(quantity)
 
     def free_until(self, day: date) -> date:

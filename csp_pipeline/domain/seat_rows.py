@@ -57,7 +57,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         return
     if not is_uncounted:
         done.billed_quantity = billed_quantity(row, month)
-    done.selling_price = None if is_consumption else price_per_month(contract, done.billed_quantity)
+    done.selling_price = None if is_consumption else price_per_month(contract, month, done.billed_quantity)
     done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
     lines = _provider_lines(row, counted, contract)
     if contract.pricing_model == "flat":
@@ -106,14 +106,16 @@ def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
     return [part for part in parts if part is not rest]
 
 
-def price_per_month(contract: Contract, quantity: Decimal | None = None) -> Decimal | None:
-    """Our unit price per month of the contract line's cycle, before any discount.
+def price_per_month(contract: Contract, month: str, quantity: Decimal | None = None) -> Decimal | None:
+    """Our unit price per month of the contract line's cycle at the end of a service month, before any discount.
 
     With tiers it is the effective price of the quantity billed; None while nothing is billed.
     """
     if contract.tiers is not None and not quantity:
         return None
-    return from_units(fraction_units(contract.effective_price(quantity or Decimal(0)) / contract.months))
+    return from_units(
+        fraction_units(contract.effective_price(quantity or Decimal(0), last_day_of(month)) / contract.months)
+    )
 
 
 def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
@@ -198,9 +200,9 @@ def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
 
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
     """Our cycles with the price of a seat and day; with tiers that of the quantity billed."""
-    if contract.tiers is None:
+    if contract.tiers is None or not cycles:
         return cycles
-    price = contract.effective_price(quantity or Decimal(0))
+    price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
     return [
         replace(cycle, daily_price=contract.monthly_price(cycle.start, price) * contract.months / cycle.full_days)
         for cycle in cycles

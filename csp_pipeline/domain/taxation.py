@@ -11,15 +11,21 @@ EU_COUNTRIES = frozenset(
 )
 
 
+def iso_country(country: str) -> str:
+    """The ISO 3166-1 code of a country; Greece is EL on VAT numbers and in the rules of the EU."""
+    code = country.strip().upper()
+    return "GR" if code == "EL" else code
+
+
 def is_reverse_charged(partner_country: str | None, account_country: str | None, *, has_valid_tax_id: bool) -> bool:
     """Whether the customer accounts for the VAT of services itself (Articles 44 and 196 of Directive 2006/112/EC).
 
     Args:
         partner_country: ISO 3166-1 alpha-2 of who bills; None when nobody said, and then nothing is reverse charged.
-        account_country: of the customer.
+        account_country: of the customer. Greece may be EL in both.
         has_valid_tax_id: the customer's VAT number is one of its country's.
     """
     if partner_country is None or account_country is None:
         return False
-    partner, account = partner_country.upper(), account_country.upper()
+    partner, account = iso_country(partner_country), iso_country(account_country)
     return has_valid_tax_id and partner != account and {partner, account} <= EU_COUNTRIES

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from csp_pipeline.domain.taxation import iso_country
+
 TaxIdState = Literal["valid", "invalid", "unchecked"]
 
 
@@ -15,7 +17,7 @@ def tax_id_state(tax_id: str | None, country_code: str | None) -> TaxIdState:
 
     Args:
         tax_id: with or without the country's prefix, spaces and dots as people write them.
-        country_code: ISO 3166-1 alpha-2 of the account.
+        country_code: ISO 3166-1 alpha-2 of the account, or EL.
 
     Returns:
         `unchecked` when there is no number, no country, or no rule for the numbers of that country.
@@ -25,7 +27,7 @@ def tax_id_state(tax_id: str | None, country_code: str | None) -> TaxIdState:
 
     if not tax_id or not country_code:
         return "unchecked"
-    module = get_cc_module(country_code.lower(), "vat")
+    module = get_cc_module(iso_country(country_code).lower(), "vat")
     if module is None:
         return "unchecked"
     try:

@@ -245,7 +245,7 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
     before = max(first_day_of(shift_month(last_month, 2)), row[0] + ONE_DAY if row and row[0] else date.min)
     calendars = con.execute(
         """
-        SELECT DISTINCT charges_start_on, ends_on, anchor_day, months_per_cycle, billing_timing
+        SELECT DISTINCT charges_start_on, ends_on, anchor_day, months_per_cycle, billing_timing, price_changes_on
         FROM billing.contract_terms
         """
     ).fetchall()
@@ -256,6 +256,7 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
         "anchor_day": pa.int32(),
         "months_per_cycle": pa.int32(),
         "billing_timing": pa.string(),
+        "price_changes_on": pa.string(),
         "cycle_start_on": pa.date32(),
         "cycle_end_on": pa.date32(),
         "full_cycle_start_on": pa.date32(),
@@ -269,10 +270,11 @@ def _fill_cycles(con: duckdb.DuckDBPyConnection, start: date, last_month: str) -
 
 
 def _calendar_cycles(
-    terms: tuple[date, date | None, int, int, Timing], before: date, billing_starts_on: date
+    terms: tuple[date, date | None, int, int, Timing, str | None], before: date, billing_starts_on: date
 ) -> Iterator[tuple[date, date, date, date, str, bool]]:
-    starts_on, ends_on, anchor_day, months, timing = terms
-    calendar = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months)
+    starts_on, ends_on, anchor_day, months, timing, price_changes_on = terms
+    cuts = tuple(map(date.fromisoformat, price_changes_on.split(","))) if price_changes_on else ()
+    calendar = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months, cuts)
     for cycle in calendar.cycles(starts_on, before):
         yield (
             cycle.start,

@@ -204,7 +204,7 @@ def _draft_lines(documents: Iterable[Document]) -> Iterator[tuple[Any, ...]]:
                 line.is_estimate,
                 line.billing_month,
                 line.charge.invoice_month,
-                line.charge.kind if line.charge.is_correction else None,
+                line.charge.stated_kind if line.charge.is_correction else None,
                 line.corrects_invoice_number,
             )
 
@@ -233,6 +233,6 @@ def _issued_lines(documents: Iterable[IssuedDocument]) -> Iterator[tuple[Any, ..
                 False,
                 document.billing_month,
                 charge.invoice_month,
-                charge.kind if charge.is_correction else None,
+                charge.stated_kind if charge.is_correction else None,
                 line.corrects_invoice_number,
             )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from csp_pipeline.domain.calendar import ONE_DAY, CycleCalendar, first_day_of
 from csp_pipeline.domain.charges import ONE, ContractLine, CostBase
 from csp_pipeline.domain.commitments import Commitments
+from csp_pipeline.domain.contract_lines import PriceStep
 from csp_pipeline.domain.documents import TaxRate, TaxRates
 from csp_pipeline.domain.quantities import ZERO, DayQuantity, QuantityHistory, between, sum_of
 from csp_pipeline.domain.tiers import PriceTiers, Tier, TierMode
@@ -62,7 +63,7 @@ def billing_starts_on(con: duckdb.DuckDBPyConnection, settings: Settings) -> dat
 
 def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
     """The contract lines that are charged, by contract_line_id."""
-    tiers = read_tiers(con)
+    tiers, steps = read_tiers(con), read_price_steps(con)
     cursor = con.cursor().execute(
         """
         SELECT
@@ -75,20 +76,34 @@ def read_terms(con: duckdb.DuckDBPyConnection) -> Iterator[ContractTerms]:
         ORDER BY contract_line_id
         """
     )
-    calendars: dict[tuple[date, date | None, int, int], CycleCalendar] = {}
+    calendars: dict[tuple[date, date | None, int, int, tuple[date, ...]], CycleCalendar] = {}
     while rows := cursor.fetchmany(10_000):
         for row in rows:
             contract_line_id, model, starts_on, ends_on, anchor_day, months, decimals, timing, is_prorated, *others = (
                 row
             )
-            key = (starts_on, ends_on, anchor_day, months)
+            prices_over_time = steps.get(contract_line_id, ())
+            cuts = tuple(step.from_on for step in prices_over_time[1:])
+            key = (starts_on, ends_on, anchor_day, months, cuts)
             if key not in calendars:
-                calendars[key] = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months)
+                end = ends_on + ONE_DAY if ends_on else None
+                calendars[key] = CycleCalendar(starts_on, end, anchor_day, months, cuts)
             prices, agreed, is_one_time, rest = others[:4], others[4:7], others[7], others[8:]
             commitments = Commitments(*agreed) if any(amount is not None for amount in agreed) else None
-            terms = (*prices, tiers.get(contract_line_id), commitments, is_one_time)
+            terms = (*prices, tiers.get(contract_line_id), commitments, is_one_time, prices_over_time)
             line = ContractLine(contract_line_id, model, calendars[key], decimals, timing, is_prorated, *terms)
             yield ContractTerms(line, *rest)
+
+
+def read_price_steps(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[PriceStep, ...]]:
+    """The prices over time of the components of bundles, by contract_line_id."""
+    found: defaultdict[str, list[PriceStep]] = defaultdict(list)
+    rows = con.execute(
+        "SELECT contract_line_id, from_on, unit_price FROM reference.bundle_prices ORDER BY contract_line_id, from_on"
+    ).fetchall()
+    for contract_line_id, *step in rows:
+        found[contract_line_id].append(PriceStep(*step))
+    return {line_id: tuple(steps) for line_id, steps in found.items()}
 
 
 def read_tiers(con: duckdb.DuckDBPyConnection) -> dict[str, PriceTiers]:
@@ -119,7 +134,7 @@ def read_quantities(con: duckdb.DuckDBPyConnection) -> dict[str, QuantityHistory
             line.from_on, line.until_on, past.from_on, past.quantity_at_start, past.quantity
         FROM billing.line_subscriptions AS line
         INNER JOIN billing.quantity_history AS past USING (customer_id, subscription_id)
-        ORDER BY 1, 2, 3, past.from_on NULLS FIRST
+        ORDER BY 1, 2, 3, line.from_on NULLS FIRST, line.until_on NULLS LAST, past.from_on NULLS FIRST
         """
     )
     key: tuple[Any, ...] | None = None

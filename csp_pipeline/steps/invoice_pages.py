@@ -10,7 +10,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.descriptions import MONTHS, number_text, period_text
+from csp_pipeline.domain.descriptions import MONTHS, day_text, number_text, period_text
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.storage.durable import write_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def write_pages(home: Home, issued: Issued, *, at: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Write the page of every issued document that has none yet; one that is there stays.
+    """Write the page of every issued document that has none yet, or one that does not say what the ledger says.
 
     Args:
         home: pages go below `reports/invoices`.
@@ -39,8 +40,9 @@ def write_pages(home: Home, issued: Issued, *, at: Callable[[str], None] = lambd
     written = []
     for document in issued.documents:
         path = page_of(home, document)
-        if not path.is_file():
-            write_text(path, render_document(document))
+        page = render_document(document)
+        if not path.is_file() or path.read_bytes() != page.encode():
+            write_text(path, page)
             at(f"{document.invoice_number} is written to {path}.")
             written.append(path)
     return written
@@ -53,7 +55,36 @@ def page_of(home: Home, document: IssuedDocument) -> Path:
 
 def render_document(document: IssuedDocument) -> str:
     """The page of a document: who, what, which period, why each line, tax and total, and its content hash."""
-    return template("invoice.html").render(document=document)
+    return template("invoice.html").render(document=document, taxes=tax_rows(document))
+
+
+def tax_rows(document: IssuedDocument) -> list[tuple[str, Decimal]]:
+    """The taxes of a document in words with their amounts: what is not taxed says why."""
+    rows: list[tuple[str, Decimal]] = []
+    for tax in document.taxes:
+        category = f" {tax.tax_category}" if tax.tax_category else ""
+        rated = [
+            line.charge.net_amount
+            for line in document.lines
+            if line.tax_category == tax.tax_category and line.tax_percent == tax.percent
+        ]
+        net = amount_text(sum(rated, ZERO), document.decimals)
+        if rated and document.tax_note and not tax.percent:
+            rows.append((f"Reverse charge, no tax on {net}", tax.tax_amount))
+        elif rated:
+            rows.append((f"Tax{category}, {quantity_text(tax.percent)} % of {net}", tax.tax_amount))
+        if not tax.percent and (unrated := tax.net_amount - sum(rated, ZERO)):
+            lacking = amount_text(unrated, document.decimals)
+            stated = f" for{category}" if category else ""
+            rows.append((f"No tax rate is stated{stated}, no tax on {lacking}", ZERO))
+    return rows
+
+
+def tax_text(percent: Decimal | None, tax_note: str) -> str:
+    """The tax of a line: its percentage, or why there is none."""
+    if percent is None:
+        return "none stated"
+    return "reverse charge" if tax_note and not percent else f"{quantity_text(percent)} %"
 
 
 @cache
@@ -69,7 +100,13 @@ def _environment() -> Environment:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        amount=amount_text, quantity=quantity_text, price=price_text, day=day_text, month=month_text, until=_until
+        amount=amount_text,
+        quantity=quantity_text,
+        price=price_text,
+        day=day_text,
+        month=month_text,
+        until=_until,
+        tax=tax_text,
     )
     return environment
 
@@ -90,11 +127,6 @@ def price_text(price: Decimal | None, decimals: int) -> str:
         return ""
     digits = len(number_text(price).partition(".")[2])
     return amount_text(price, max(decimals, digits))
-
-
-def day_text(day: date) -> str:
-    """A day as people write it: 8 October 2026."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def month_text(month: str) -> str:

@@ -62,7 +62,7 @@ class Plan:
         documents: drafts that would be issued, by account and currency.
         since_review: what changed since this month's drafts were last looked at; None when they never were.
         held: lines that wait, with reasons.
-        stopped: accounts that cannot be issued, a sentence each.
+        stopped: accounts that cannot be issued, and contract lines that are not charged, a sentence each.
         issued: documents of the month that were issued before.
         open_months: earlier months with drafts that were not issued, with their number.
         billing_starts_on: fixed by the first issue.
@@ -125,7 +125,7 @@ def plan_issue(con: duckdb.DuckDBPyConnection, settings: Settings, month: str) -
         documents=tuple(_beside_before(document, before) for document in ready),
         since_review=None if reviewed is None else tuple(changes(reviewed, lines)),
         held=tuple(held),
-        stopped=tuple(sorted({*stopped, *refused})),
+        stopped=tuple(sorted({*stopped, *refused, *_refused_lines(con, month)})),
         issued=tuple(document for document in issued.documents if document.billing_month == month),
         open_months={one: earlier.count(one) for one in sorted(set(earlier))},
         billing_starts_on=drawn.billing_starts_on,
@@ -243,6 +243,20 @@ def _sorted_out(
         held += waiting
         ready += [] if reasons else rest
     return ready, held, stopped
+
+
+def _refused_lines(con: duckdb.DuckDBPyConnection, month: str) -> list[str]:
+    """A sentence for each contract line of a month or later that the terms leave out, with its account."""
+    rows = con.execute(
+        """
+        SELECT 'Account ' || line.account_id || ': ' || refused.message
+        FROM reference.refused_contract_lines AS refused
+        INNER JOIN reference.contract_lines AS line ON refused.contract_line_id = line.contract_line_id
+        WHERE line.ends_on IS NULL OR line.ends_on >= CAST($month || '-01' AS DATE)
+        """,
+        {"month": month},
+    ).fetchall()
+    return [sentence for (sentence,) in rows]
 
 
 def _beside(issued: Issued, drafts: Iterable[Document], month: str) -> dict[tuple[str, str], Document | IssuedDocument]:

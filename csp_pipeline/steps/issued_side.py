@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from csp_pipeline.domain.calendar import ONE_DAY
 from csp_pipeline.domain.charges import Charge, deltas
 from csp_pipeline.domain.descriptions import describe
 from csp_pipeline.domain.documents import DraftLine
+from csp_pipeline.domain.priced_words import priced_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import date
 
     from csp_pipeline.domain.issued import Issued, IssuedDocument, IssuedLine
     from csp_pipeline.steps.billing_facts import ContractTerms
@@ -64,7 +67,7 @@ def open_lines(
     return [
         _draft_line(terms, charge, issued, (*account, decimals[account]), lines)
         for account, charged in groups.items()
-        for lines in (deltas(expected if account == now else (), charged),)
+        for lines in (deltas(expected if account == now else (), charged, decimals[account]),)
         for charge in lines
     ]
 
@@ -96,7 +99,13 @@ def _draft_line(
         subscription_id=terms.subscription_id,
         charge_kind=charge.charge_kind,
         name=terms.name,
-        description=describe(charge, terms.name, terms.unit_name),
+        description=describe(
+            charge,
+            terms.name,
+            terms.unit_name,
+            priced=priced_words(terms.line, charge),
+            ended_on=_ended_on(terms, charge),
+        ),
         service_start=charge.start,
         service_end=charge.end,
         quantity=charge.quantity,
@@ -110,6 +119,19 @@ def _draft_line(
         issued_tax_percent=taxed[1].tax_percent if taxed else None,
         is_taxed_as_issued=taxed is not None,
     )
+
+
+def _ended_on(terms: ContractTerms, charge: Charge) -> date | None:
+    """The first day after the contract line, where that is why a charge is short or days are taken back."""
+    end = terms.line.calendar.end
+    if end is None or terms.line.is_one_time:
+        return None
+    if charge.is_correction:
+        is_after = charge.correction is not None and charge.correction.reason == "ended" and charge.start >= end
+        return end if is_after else None
+    cycle = next(iter(terms.line.calendar.cycles(charge.start, charge.start + ONE_DAY)), None)
+    is_cut = cycle is not None and cycle.end == end < cycle.full_end
+    return end if is_cut and charge.kind == "recurring" and charge.end == end else None
 
 
 def _replaced(charge: Charge, beside: Sequence[Charge], issued: Issued) -> tuple[IssuedDocument, IssuedLine] | None:

@@ -18,7 +18,7 @@ from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
 from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, Contract, CostPiece, ExchangeRates
-from csp_pipeline.steps.billing_facts import read_tiers
+from csp_pipeline.steps.billing_facts import read_price_steps, read_tiers
 
 if TYPE_CHECKING:
     from datetime import date
@@ -48,9 +48,9 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
 
 def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
-    tiers = read_tiers(con)
+    tiers, steps = read_tiers(con), read_price_steps(con)
     rows = con.execute(_sql("contracts")).fetchall()
-    return {row[0]: Contract(*(*row, tiers.get(row[0]))) for row in rows}
+    return {row[0]: Contract(*(*row, tiers.get(row[0]), steps.get(row[0], ()))) for row in rows}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import ONE_DAY, month_of
 from csp_pipeline.domain.charges import Charge, DoubleBillingError, deltas
+from csp_pipeline.domain.in_force import Part, in_force, refuse_overlaps, rounded
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.timeline import Part, in_force, refuse_overlaps, repair, rounded
+from csp_pipeline.domain.timeline import repair
 from csp_pipeline_tests.conformance.outcomes import Fields, NotSupportedError, Vector, Verdict, compare
 
 if TYPE_CHECKING:

@@ -238,14 +238,14 @@ def _hold_amount(tiers: PriceTiers, quantity: Decimal) -> None:
 def _hold_commitments(lines: Sequence[Line], maximum: Decimal | None, minimum: Decimal | None) -> None:
     """Hold the overage of each line and the shortfall against the lines that a cycle gets for its commitments."""
     amounts = [line.amount for line in lines]
-    discount, least = Commitments(None, maximum, minimum).lines(
+    agreed = Commitments(None, maximum, minimum).lines(
         amounts, recurring_part(_period().cycles(START, END)[0], prorated=True), CENTS, is_discounted=False
     )
     over = sum(overages(amounts, maximum), ZERO) if maximum is not None else ZERO
     total = sum(amounts, ZERO) - over
     missing = shortfall(total, minimum) if minimum is not None else ZERO
-    if (-discount, least) != (over, missing):
-        raise ValueError(f"A cycle is charged {discount} and {least} for its commitments, not {-over} and {missing}.")
+    if (-agreed.maximum, agreed.minimum) != (over, missing):
+        raise ValueError(f"A cycle is charged {agreed} for its commitments, not {-over} and {missing}.")
 
 
 def _with_agreements(

@@ -113,6 +113,33 @@ def test_a_reversal_never_gives_back_what_was_credited_by_hand() -> None:
     assert [line.net_amount for line in deltas([shorter], [issued, credit])] == [D("-2.00")]
 
 
+@pytest.mark.parametrize("is_credited_first", [True, False])
+def test_reversals_and_a_credit_by_hand_together_never_give_more_than_was_charged(*, is_credited_first: bool) -> None:
+    """Of 12.00, 10.00 is credited by hand and days 23 to 31 are taken back; then nothing is charged any more."""
+    issued = charge(date(2014, 1, 1), date(2014, 2, 1), 1, "12", "12.00", charge_id="one")
+    credit = replace(issued, quantity=None, net_amount=D("-10.00"), is_correction=True, charge_id="", reverses="one")
+    shorter = charge(date(2014, 1, 1), date(2014, 1, 23), 1, "12", "8.52")
+    before = [issued, credit] if is_credited_first else [issued]
+    repaired = [*before, *deltas([shorter], before)]
+    history = repaired if is_credited_first else [*repaired, credit]
+    given = -sum(line.net_amount for line in history if line.is_correction)
+    ended = deltas([], history)
+    assert [line.net_amount for line in ended] == [D("0.00")]
+    assert given == (D("12.00") if is_credited_first else D("13.48"))
+    assert deltas([], [*history, *ended]) == ()
+
+
+def test_shares_of_round_amounts_are_rounded_to_the_minor_unit() -> None:
+    """Of 100.00 for 30 days, ten days went back with 30.00; the share of the others takes one unit of what is left."""
+    issued = replace(ISSUED, charge_id="one")
+    back = replace(
+        issued, end=date(2026, 9, 11), quantity=D(-10), net_amount=D("-30.00"), is_correction=True, charge_id="",
+        reverses="one",
+    )  # fmt: skip
+    for decimals, shares in ((2, ["-66.68", "-3.32"]), (None, ["-68", "-2.00"])):
+        assert [str(line.net_amount) for line in deltas([], [issued, back], decimals)] == shares
+
+
 def test_the_same_service_billed_twice_is_refused_with_its_name() -> None:
     for twice in ([ISSUED, ISSUED], [ISSUED, charge(date(2026, 9, 20), date(2026, 10, 20), 5, "1", "5.00")]):
         with pytest.raises(DoubleBillingError, match=r"Contract line L1 was billed twice \(recurring\)"):

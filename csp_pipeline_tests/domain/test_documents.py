@@ -68,6 +68,8 @@ def test_a_customer_who_owes_the_tax_itself_is_charged_none_and_told_why() -> No
         ("CH", "DE", True, False),
         (None, "AT", True, False),
         ("DE", None, True, False),
+        ("DE", "EL", True, True),
+        ("EL", "GR", True, False),
     ],
 )
 def test_tax_is_left_to_business_customers_in_other_member_states(
@@ -85,6 +87,8 @@ def test_tax_is_left_to_business_customers_in_other_member_states(
         ("DE136695976", "AT", "invalid"),
         ("ATU13585627", "AT", "valid"),
         ("EL094259216", "GR", "valid"),
+        ("EL094259216", "EL", "valid"),
+        ("094259215", "el", "invalid"),
         ("CHE-107.787.577 IVA", "CH", "valid"),
         ("12-3456789", "US", "unchecked"),
         (None, "DE", "unchecked"),

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from csp_pipeline.domain.charges import Charge
 from csp_pipeline.domain.documents import Payer
+from csp_pipeline.domain.double_billing import charged_twice
 from csp_pipeline.domain.issued import IssuedDocument, Numbering, content_hash, numbering_faults
-from csp_pipeline.domain.issuing import UnprovenCost, charged_twice, held_lines, why_not
+from csp_pipeline.domain.issuing import UnprovenCost, held_lines, why_not
 from csp_pipeline.domain.ledger_records import as_record, from_record
 from csp_pipeline_tests.domain.issued_case import charge, draft, issued, line
 

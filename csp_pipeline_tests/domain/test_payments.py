@@ -62,6 +62,32 @@ def test_money_paid_back_settles_a_credit_note() -> None:
     assert told == []
 
 
+def test_a_credit_note_that_was_paid_back_does_not_settle_its_invoice_as_well() -> None:
+    settlements, _ = settle(ledger("100.00"), [paid("-119.00", "CN-2026-000001")])
+    assert settlements[INVOICE].state == "issued"
+    both = [paid("71.40"), paid("-40.00", "CN-2026-000001", name="P2")]
+    settlements, _ = settle(ledger("40.00"), both)
+    assert (settlements[INVOICE].state, settlements["CN-2026-000001"].state) == ("part_paid", "part_paid")
+
+
+@pytest.mark.parametrize(
+    ("payments", "states"),
+    [
+        ([], ("issued", "issued")),
+        ([paid("71.40")], ("credited", "credited")),
+        ([paid("100.00")], ("credited", "issued")),
+        ([paid("100.00"), paid("-28.60", "CN-2026-000001", name="P2")], ("credited", "credited")),
+        ([paid("119.00")], ("paid", "issued")),
+        ([paid("119.00"), paid("-47.60", "CN-2026-000001", name="P2")], ("paid", "paid")),
+    ],
+)
+def test_a_credit_note_is_credited_when_nothing_of_it_is_left_to_pay_back(
+    payments: list[Payment], states: tuple[str, str]
+) -> None:
+    settlements, _ = settle(ledger("40.00"), payments)
+    assert (settlements[INVOICE].state, settlements["CN-2026-000001"].state) == states
+
+
 @pytest.mark.parametrize(
     ("payment", "sentence"),
     [

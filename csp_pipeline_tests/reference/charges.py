@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO, round_minor
@@ -152,27 +153,35 @@ def _by_cycle(contract: ContractLine, history: SeatHistory | None, drafting: Dra
     horizon = last_day(next_month(drafting.through_month))
     whole_cycles = contract.proration == "none"
     result: list[Charge] = []
-    for cycle in cycles(contract):
+    for line, cycle in _priced_cycles(contract, horizon):
         own: list[Charge] = []
-        if cycle.start > horizon:
-            break
         if whole_cycles and cycle.is_short_first:
             continue
         month = drafting.cycle_month(contract, cycle)
         share = Fraction(1) if whole_cycles else Fraction(cycle.days, cycle.full_days)
         is_flat = contract.pricing_model == "flat"
         quantity = Decimal(1) if is_flat else _quantity(contract, history, cycle.start)
-        full = contract.price_of(Fraction(quantity))
-        own.append(_charge(contract, "recurring", cycle.start, cycle.end, quantity, full * share, month))
+        full = line.price_of(Fraction(quantity))
+        own.append(_charge(line, "recurring", cycle.start, cycle.end, quantity, full * share, month))
         if not (is_flat or whole_cycles or history is None or contract.quantity_source == "fixed"):
             for day, before, after in history.change_days(cycle.start, cycle.end):
-                full = contract.price_of(Fraction(after)) - contract.price_of(Fraction(before))
+                full = line.price_of(Fraction(after)) - line.price_of(Fraction(before))
                 days = Fraction((cycle.end - day).days, cycle.full_days)
-                own.append(_charge(contract, "change", day, cycle.end, after - before, full * days, month_of(day)))
+                own.append(_charge(line, "change", day, cycle.end, after - before, full * days, month_of(day)))
         result += own
         if cycle.start >= drafting.starts_on:
             result += _agreed(contract, own, cycle.start, cycle.end, share, month)
     return result
+
+
+def _priced_cycles(contract: ContractLine, horizon: date) -> Iterator[tuple[ContractLine, Cycle]]:
+    """The cycles through a day, each with the line at its price; cut where the price changes inside."""
+    for cycle in cycles(contract):
+        if cycle.start > horizon:
+            return
+        marks = [cycle.start, *(day for day, _ in contract.steps if cycle.start < day < cycle.end), cycle.end]
+        for number, (start, end) in enumerate(pairwise(marks)):
+            yield contract.at(start), Cycle(start, end, cycle.full_days, cycle.is_short_first or number > 0)
 
 
 def _once(contract: ContractLine, history: SeatHistory | None) -> list[Charge]:
@@ -186,7 +195,7 @@ def _once(contract: ContractLine, history: SeatHistory | None) -> list[Charge]:
 def _agreed(
     contract: ContractLine, own: list[Charge], start: date, end: date, share: Fraction, month: str
 ) -> list[Charge]:
-    """Rule 9.3: an amount off (never below 0) and the overage as one discount, then what is missing to the minimum."""
+    """Rule 9.3: an amount off (never below 0), what is then over the maximum, then what is missing to the minimum."""
 
     def part(amount: Fraction | None) -> Decimal | None:
         return None if amount is None else round_minor(amount * share, contract.currency)
@@ -196,9 +205,14 @@ def _agreed(
     left = total
     if off is not None and (contract.discount_ends_on is None or start <= contract.discount_ends_on):
         left -= min(off, max(left, ZERO))
-    if most is not None:
-        left = min(left, most)
-    lines = [("discount", left - total), ("minimum", max((least or ZERO) - left, ZERO) if least else ZERO)]
+    off_line = left - total
+    over_line = min(most - left, ZERO) if most is not None else ZERO
+    left += over_line
+    lines = [
+        ("discount", off_line),
+        ("discount", over_line),
+        ("minimum", max((least or ZERO) - left, ZERO) if least else ZERO),
+    ]
     is_estimate = any(charge.is_estimate for charge in own)
     return [
         Charge(contract, kind, start, end, None, None, Fraction(amount), amount, month, is_estimate)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.reference.amounts import minor_unit, parse_number
+from csp_pipeline_tests.reference.amounts import parse_number
+from csp_pipeline_tests.reference.bundles import Steps, spread_bundles
 from csp_pipeline_tests.reference.days import next_month, parse_day
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ class ContractLine:
     discount_amount: Fraction | None = None
     trial_ends_on: date | None = None
     is_one_time: bool = False
+    steps: Steps = ()
+
+    def at(self, day: date) -> ContractLine:
+        """The same line at the price of a day, where it has several over time."""
+        begun = [price for start, price in self.steps if start <= day] or [price for _, price in self.steps[:1]]
+        return replace(self, unit_price=begun[-1]) if begun else self
 
     @property
     def has_units(self) -> bool:
@@ -238,11 +245,12 @@ def read_commercial(folder: Path) -> Commercial:
             )
         )
     rows = _table(folder, "contract_lines")
-    _spread_bundles(rows, _table(folder, "bundles"))
-    terms.contract_lines = sorted(
-        (_contract_line(row, sorted(tiers[row["contract_line_id"]], key=lambda tier: tier.lower)) for row in rows),
-        key=lambda line: line.contract_line_id,
-    )
+    steps = spread_bundles(rows, _table(folder, "bundles"))
+    for row in rows:
+        name = row["contract_line_id"]
+        line = _contract_line(row, sorted(tiers[name], key=lambda tier: tier.lower))
+        terms.contract_lines.append(replace(line, steps=steps.get(name, ())))
+    terms.contract_lines.sort(key=lambda line: line.contract_line_id)
     for row in _table(folder, "tax_rates"):
         terms.tax_rates.append(
             TaxRate(
@@ -271,28 +279,6 @@ def read_commercial(folder: Path) -> Commercial:
 def _number(row: dict[str, str], name: str, default: str = "0") -> Decimal:
     value = parse_number(row.get(name))
     return Decimal(default) if value is None else value
-
-
-def _spread_bundles(rows: list[dict[str, str]], bundles: list[dict[str, str]]) -> None:
-    """One price over the components of a sale, by their own prices, in cents by largest remainder."""
-    prices = {row["bundle_id"]: row for row in bundles}
-    sales = defaultdict(list)
-    for row in rows:
-        if row.get("bundle_id"):
-            sales[row["account_id"], row["bundle_id"], row.get("customer_id", "")].append(row)
-    for (_, bundle_id, _), members in sales.items():
-        members.sort(key=lambda row: row["contract_line_id"])
-        unit = minor_unit(prices[bundle_id]["currency"])
-        cents = int(Fraction(_number(prices[bundle_id], "unit_price")) / Fraction(unit))
-        weights = [Fraction(_number(row, "unit_price")) for row in members]
-        weights = weights if any(weights) else [Fraction(1)] * len(members)
-        shares = [cents * weight / sum(weights) for weight in weights]
-        parts = [floor(share) for share in shares]
-        order = sorted(range(len(members)), key=lambda n: (parts[n] - shares[n], n))
-        for number in order[: cents - sum(parts)]:
-            parts[number] += 1
-        for row, part in zip(members, parts, strict=True):
-            row["unit_price"] = str(part * unit)
 
 
 def _optional(row: dict[str, str], name: str) -> Fraction | None:

@@ -78,7 +78,7 @@ def _worth(contract: ContractLine, atoms: list[Atom]) -> dict[str, Fraction]:
         if contract.tiers:
             worth[atom.line.line_id] = _price(contract, after) - _price(contract, reached)
         else:
-            worth[atom.line.line_id] = contract.price_of(Fraction(atom.line.quantity))
+            worth[atom.line.line_id] = contract.at(atom.start).price_of(Fraction(atom.line.quantity))
         before.append(atom)
     return worth
 

@@ -167,7 +167,7 @@ class Reconciliation:
         status, cause = self._status(row, key, parts, own=own, missing=missing)
         rate = max((part for part in sums.values() if part.rate_on), key=lambda part: str(part.rate_on), default=None)
         record = self._identity(row, key) | {
-            "selling_price": self._selling_price(contract, billed_quantity),
+            "selling_price": self._selling_price(contract and contract.at(last_day(row.month)), billed_quantity),
             "provider_price": self._provider_price(contract, seats, last_day(row.month)),
             "billed_quantity": billed_quantity,
             "provider_quantity": provider_quantity,

@@ -25,6 +25,17 @@ def _three_seats_more(partner: Partner) -> None:
     partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 13, 130)
 
 
+def seats_known_from_lines(folder: Path) -> str:
+    """No change log: ten seats on the lines of January, none in February, which has another subscription's."""
+    partner = seat_partner()
+    partner.changes.clear()
+    partner.contract("L2", subscription_id=OTHER_SEATS, unit_price=12)
+    for invoice, start, end in ((JANUARY, "2026-01-01", "2026-01-31"), (FEBRUARY, "2026-02-01", "2026-02-28")):
+        partner.line(invoice, start, end, 3, 30, SubscriptionId=OTHER_SEATS)
+    partner.write(folder)
+    return "2026-02"
+
+
 def graduated_seats(folder: Path) -> str:
     """Ten seats at 14, the others at 11 and a fee of 3.50 once there are any: the three added cost 36.50 a month."""
     partner = seat_partner(pricing_model="graduated", unit_price="")
@@ -107,6 +118,17 @@ def bundle_of_seats(folder: Path) -> str:
     return "2026-01"
 
 
+def bundle_that_grows(folder: Path) -> str:
+    """Work that joins the bundle of the seats in February: 25.00 for the seats, from then on 12.50 each."""
+    partner = seat_partner(unit_price="", bundle_id="B1")
+    partner.row("bundles", bundle_id="B1", name="Work", unit_price=25, currency="EUR")
+    own = {"cost_source": "own", "quantity_source": "fixed", "quantity": 10, "anchor_day": ""}
+    partner.contract("L2", bundle_id="B1", starts_on="2026-02-01", **own)
+    partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 10, 100)
+    partner.write(folder)
+    return "2026-02"
+
+
 def trial_of_seats(folder: Path) -> str:
     """Seats that are free through January 20: 11 of 31 days, and all of February."""
     partner = seat_partner(trial_ends_on="2026-01-20")
@@ -140,6 +162,7 @@ def one_time_work(folder: Path) -> str:
 
 
 CHARGES: tuple[Callable[[Path], str], ...] = (
+    seats_known_from_lines,
     graduated_seats,
     volume_seats,
     packages_of_own_work,
@@ -148,6 +171,7 @@ CHARGES: tuple[Callable[[Path], str], ...] = (
     minimum_on_cost_plus,
     bundle_of_seats_and_work,
     bundle_of_seats,
+    bundle_that_grows,
     trial_of_seats,
     trial_beyond_the_month,
     one_time_work,

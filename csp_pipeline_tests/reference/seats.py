@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO
-from csp_pipeline_tests.reference.days import ONE_DAY, midnight
+from csp_pipeline_tests.reference.days import ONE_DAY, midnight, month_of
 from csp_pipeline_tests.reference.documents import SEAT_EVENTS, Document, is_credit
 from csp_pipeline_tests.reference.received import Change, CostLine, Snapshot
 
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeatHistory:
-    """The changes of one subscription in order, and what is known without them."""
+    """The changes of one subscription in order, and what is known without them.
+
+    ``silent`` are days after the last day of a line on which a loaded document would have charged the seats on.
+    """
 
     changes: tuple[Change, ...]
     snapshot: Decimal | None
     lines: tuple[CostLine, ...]
+    silent: tuple[date, ...] = ()
 
     def _quantity(self, moment: datetime, *, inclusive: bool) -> Decimal:
         if self.changes:
@@ -44,6 +48,8 @@ class SeatHistory:
         anchor = max((start for start in starts if start <= day), default=starts[0])
         shown = max(day, anchor)
         covering = [line for line in dated if line.charge_start_on <= shown <= (line.charge_end_on or shown)]  # type: ignore[operator]
+        if not covering and any(anchor < gone <= day for gone in self.silent):
+            return ZERO
         if not covering:
             covering = [line for line in dated if line.charge_start_on == anchor]
         return sum((line.quantity for line in count_once(covering)), ZERO)
@@ -61,7 +67,10 @@ class SeatHistory:
 
         The quantity at the very start of the period is the recurring one; a change at that instant is in it already.
         """
-        days = sorted({c.changed_at.date() for c in self.changes if start <= c.changed_at.date() < end})
+        dates = {change.changed_at.date() for change in self.changes}
+        if not self.changes and self.snapshot is None:
+            dates = {line.charge_start_on for line in self.lines if line.charge_start_on is not None} | {*self.silent}
+        days = sorted(date for date in dates if start <= date < end)
         result = []
         for day in days:
             before = self.at(midnight(day)) if day == start else self.end_of(day - ONE_DAY)
@@ -151,15 +160,23 @@ def histories(
         merged[change.customer_id, change.subscription_id].setdefault(key, change)
     now = {(snapshot.customer_id, snapshot.subscription_id): snapshot.quantity for snapshot in snapshots}
     lines: dict[tuple[str, str], list[CostLine]] = defaultdict(list)
-    for document in documents:
-        for line in document.lines:
-            if not document.is_estimate and not is_credit(line):
-                lines[line.customer_id, line.subscription_id].append(line)
+    silent: dict[tuple[str, str], set[date]] = defaultdict(set)
+    billed = [document for document in documents if not document.is_estimate]
+    for document in billed:
+        alike = (document.provider, document.currency)
+        last = max(one.billing_month for one in billed if (one.provider, one.currency) == alike and one.lines)
+        for line in [line for line in document.lines if not is_credit(line)]:
+            lines[line.customer_id, line.subscription_id].append(line)
+            start, end = line.charge_start_on, line.charge_end_on
+            has_end = start is not None and end is not None and end > start
+            if has_end and last > document.billing_month and last >= month_of(end + ONE_DAY):  # type: ignore[operator]
+                silent[line.customer_id, line.subscription_id].add(end + ONE_DAY)  # type: ignore[operator]
     return {
         key: SeatHistory(
             tuple(sorted(merged.get(key, {}).values(), key=lambda c: (c.changed_at, c.source != "recon", c.change_id))),
             now.get(key),
             tuple(lines.get(key, [])),
+            tuple(sorted(silent.get(key, ()))),
         )
         for key in set(merged) | set(now) | set(lines)
     }

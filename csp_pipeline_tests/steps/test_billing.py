@@ -58,39 +58,6 @@ def test_changes_of_one_instant_follow_each_other(tmp_path: Path) -> None:
         ]
 
 
-def test_without_changes_the_snapshot_counts_and_without_it_the_providers_lines(tmp_path: Path) -> None:
-    with billing_case(tmp_path) as case:
-        case.terms(
-            "contract_lines",
-            LINES,
-            "L1,A1,c1,s1,,,,per_unit,1,EUR,,,,arrears,1,,2026-03-01,,",
-            "L2,A1,c1,s2,,,,per_unit,1,EUR,,,,arrears,1,,2026-03-01,,",
-        )
-        snapshot = {"customer_id": "C1", "subscription_id": "s1", "quantity": 7, "snapshot_on": "2026-04-02"}
-        case.facts("partner_center.subscriptions", snapshot)
-        case.cost(
-            "x1", "40", "2026-03-01", "2026-03-31", subscription_id="s2", billable_quantity=4, charge_type="cycleCharge"
-        )
-        case.cost(
-            "x2",
-            "-20",
-            "2026-03-16",
-            "2026-03-31",
-            subscription_id="s2",
-            billable_quantity=-4,
-            charge_type="addQuantity",
-        )
-        case.cost(
-            "x3", "30", "2026-03-16", "2026-03-31", subscription_id="s2", billable_quantity=6, charge_type="addQuantity"
-        )
-        case.draft("2026-03")
-        assert case.lines("2026-03") == [
-            ("recurring", "2026-03-01", "2026-03-31", 7.0, "7.00"),
-            ("recurring", "2026-03-01", "2026-03-31", 4.0, "4.00"),
-            ("change", "2026-03-16", "2026-03-31", 2.0, "1.03"),
-        ]
-
-
 def test_a_line_without_subscription_charges_those_with_its_product_that_nobody_names(tmp_path: Path) -> None:
     with billing_case(tmp_path) as case:
         case.terms(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from csp_pipeline.steps.issue import plan_issue
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
+from csp_pipeline_tests.steps.issuing_case import issue_month
 
 LINES = (
-    "contract_line_id,account_id,customer_id,subscription_id,description,pricing_model,unit_price,currency,markup_percent,"
+    "contract_line_id,account_id,customer_id,subscription_id,description,pricing_model,unit_price,currency,markup_percent,proration,"
     "quantity,billing_cycle,billing_timing,anchor_day,starts_on,ends_on,bundle_id,cost_source,minimum_amount,"
     "maximum_amount,discount_amount,discount_ends_on,trial_ends_on"
 )
@@ -53,6 +55,11 @@ def test_graduated_volume_and_package_prices(tmp_path: Path) -> None:
         case.terms("price_tiers", TIERS, *graduated, "L3,0,20,,10")
         case.draft("2026-01")
         assert [amount[4] for amount in case.lines("2026-01")] == ["65.00", "55.00", "60.00"]
+        assert described(case, "2026-01") == [
+            "L1, 1 to 31 January 2026 (10 at 3.00, 15 at 2.00, 5.00 flat)",
+            "L2, 1 to 31 January 2026 (25 at 2.00, 5.00 flat)",
+            "L3, 1 to 31 January 2026 (3 packages of 10 at 20.00)",
+        ]
         prices = case.con.execute("SELECT DISTINCT unit_price FROM billing.invoice_lines").fetchall()
         assert prices == [(None,)]
 
@@ -70,6 +77,7 @@ def test_a_tiered_change_is_the_difference_of_the_tiered_amounts_by_days(tmp_pat
             ("change", "2026-01-17", "2026-01-31", 4.0, "7.26"),
         ]
         assert case.lines("2026-02") == [("recurring", "2026-02-01", "2026-02-28", 12.0, "39.00")]
+        assert described(case, "2026-01")[1] == "L1, 4 seats added from 17 to 31 January 2026 (by graduated prices)"
 
 
 def test_minimum_maximum_and_amount_off_are_lines_of_their_own(tmp_path: Path) -> None:
@@ -86,15 +94,21 @@ def test_minimum_maximum_and_amount_off_are_lines_of_their_own(tmp_path: Path) -
         assert [(kind, quantity, amount) for kind, _, _, quantity, amount in case.lines("2026-01")] == [
             ("minimum", None, "20.00"),
             ("recurring", 3.0, "30.00"),
-            ("discount", None, "-50.00"),
+            ("discount", None, "-10.00"),
+            ("discount", None, "-40.00"),
             ("recurring", 30.0, "300.00"),
             ("discount", None, "-10.00"),
             ("recurring", 1.0, "10.00"),
             ("minimum", None, "15.48"),  # 62.00 for 15 of 31 days is 30.00
             ("recurring", 3.0, "14.52"),
         ]
-        assert [entry[4] for entry in case.lines("2026-02")][4:5] == ["10.00"]
-        assert described(case, "2026-01")[0] == "L1, difference to the agreed minimum for 1 to 31 January 2026"
+        assert [entry[4] for entry in case.lines("2026-02")][5:6] == ["10.00"]
+        said = described(case, "2026-01")
+        assert said[0] == "L1, difference to the agreed minimum for 1 to 31 January 2026"
+        assert said[2:4] == [
+            "L2, discount for 1 to 31 January 2026",
+            "L2, amount above the agreed maximum for 1 to 31 January 2026",
+        ]
 
 
 def test_a_minimum_is_owed_for_a_month_without_cost(tmp_path: Path) -> None:
@@ -121,6 +135,65 @@ def test_a_bundle_has_one_price_spread_over_its_components(tmp_path: Path) -> No
         case.draft("2026-01")
         assert [entry[4] for entry in case.lines("2026-01")] == ["6.68", "6.66", "6.66", "7.50", "2.50"]
         assert described(case, "2026-01")[0] == "Starter: L1, 1 to 31 January 2026"
+
+
+def test_a_component_that_joins_or_leaves_a_bundle_changes_the_shares_from_its_day(tmp_path: Path) -> None:
+    """30.00 over two, from 17 February over three, from 1 April over two; February's cycle is cut."""
+    with billing_case(tmp_path) as case:
+        case.terms("bundles", "bundle_id,name,unit_price,currency", "B1,Starter,30,EUR")
+        component = {"unit_price": None, "quantity": 1, "bundle_id": "B1"}
+        case.terms(
+            "contract_lines",
+            LINES,
+            line(contract_line_id="L1", **component),
+            line(contract_line_id="L2", ends_on="2026-03-31", **component),
+            line(contract_line_id="L3", starts_on="2026-02-17", anchor_day=None, **component),
+        )
+        assert case.load().refused == ()
+        months = ("2026-01", "2026-02", "2026-03", "2026-04")
+        case.draft(*months)
+        assert [entry[4] for entry in case.lines("2026-01")] == ["15.00", "15.00"]
+        assert [entry[1:3] + entry[4:] for entry in case.lines("2026-02")] == [
+            ("2026-02-01", "2026-02-16", "8.57"),
+            ("2026-02-17", "2026-02-28", "4.29"),
+            ("2026-02-01", "2026-02-16", "8.57"),
+            ("2026-02-17", "2026-02-28", "4.29"),
+            ("2026-02-17", "2026-02-28", "4.29"),
+        ]
+        assert [entry[4] for entry in case.lines("2026-03")] == ["10.00", "10.00", "10.00"]
+        assert [entry[4] for entry in case.lines("2026-04")] == ["15.00", "15.00"]
+
+
+def test_a_component_added_after_the_issue_takes_its_share_from_the_others(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("bundles", "bundle_id,name,unit_price,currency", "B1,Starter,30,EUR")
+        rows = [line(contract_line_id=f"L{n}", unit_price=None, quantity=1, bundle_id="B1") for n in (1, 2)]
+        case.terms("contract_lines", LINES, *rows)
+        case.draft("2026-01")
+        issue_month(case, "2026-01")
+        rows.append(line(contract_line_id="L3", unit_price=None, quantity=1, bundle_id="B1", starts_on="2026-02-01"))
+        case.terms("contract_lines", LINES, *rows)
+        case.draft("2026-01", "2026-02")
+        assert [entry[4] for entry in case.lines("2026-02")] == ["10.00", "10.00", "10.00"]
+
+
+def test_a_contract_line_that_is_refused_is_named_when_its_account_is_issued(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            LINES,
+            line(contract_line_id="L1", quantity=1),
+            line(contract_line_id="L2", bundle_id="B9"),
+            line(contract_line_id="L3", bundle_id="B9", starts_on="2025-01-01", ends_on="2025-12-31"),
+        )
+        case.draft("2026-01")
+        plan = plan_issue(case.con, case.settings, "2026-01")
+        (stopped,) = plan.stopped
+        assert stopped.startswith(
+            "Account A1: contract_lines.csv, line 3, column bundle_id: bundle B9 is not in bundles"
+        )
+        assert len(plan.documents) == 1
+        assert plan.needs_a_person
 
 
 def test_nothing_is_charged_until_a_trial_ends(tmp_path: Path) -> None:
@@ -257,7 +330,7 @@ def test_a_bundle_is_charged_whole_or_not_at_all(tmp_path: Path) -> None:
             line(contract_line_id="L1", bundle_id="B1"),
             line(contract_line_id="L2", bundle_id="B1", minimum_amount=2, maximum_amount=1),
             line(contract_line_id="L3", bundle_id="B2"),
-            line(contract_line_id="L4", bundle_id="B2", starts_on="2026-02-01"),
+            line(contract_line_id="L4", bundle_id="B2", proration="none"),
         )
         refused = {(notice.source_row, notice.column_name) for notice in case.load().refused}
         assert refused == {(2, "bundle_id"), (3, "maximum_amount"), (4, "bundle_id"), (5, "bundle_id")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.steps.billing_case import billing_case
+from csp_pipeline_tests.steps.issuing_case import issue_month
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +51,64 @@ def test_seats_are_charged_by_the_most_specific_contract_line_alone(tmp_path: Pa
         case.draft("2026-01", "2026-02")
         assert case.lines("2026-01") == [("recurring", "2026-01-01", "2026-01-31", 5.0, "50.00")]
         assert case.lines("2026-02") == [("recurring", "2026-02-01", "2026-02-28", 5.0, "45.00")]
+
+
+def test_a_line_by_product_charges_before_and_after_a_line_that_names_the_subscription(tmp_path: Path) -> None:
+    """A line names s1 for February, another from 16 April; the line by product has the other days."""
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,,P,,per_unit,10,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,s1,,,per_unit,12,EUR,arrears,1,2026-02-01,2026-02-28",
+            "L3,A1,c1,s1,,,per_unit,12,EUR,arrears,1,2026-04-16,",
+        )
+        case.facts("partner_center.subscriptions", snapshot("s1"))
+        case.draft("2026-01", "2026-02", "2026-03", "2026-04", "2026-05")
+        assert [[line[4] for line in case.lines(f"2026-0{month}")] for month in (1, 2, 3)] == [
+            ["50.00"],
+            ["60.00"],
+            ["50.00"],
+        ]
+        assert case.lines("2026-04") == [
+            ("recurring", "2026-04-01", "2026-04-30", 5.0, "50.00"),
+            ("change", "2026-04-16", "2026-04-30", -5.0, "-25.00"),
+            ("recurring", "2026-04-16", "2026-04-30", 5.0, "30.00"),
+        ]
+        assert [line[4] for line in case.lines("2026-05")] == ["60.00"]
+
+
+def test_seats_that_a_better_matching_line_takes_over_are_credited_where_they_were_issued(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        by_product = "L1,A1,c1,,P,,per_unit,10,EUR,arrears,1,2026-01-01,"
+        case.terms("contract_lines", TERMS, by_product)
+        case.facts("partner_center.subscriptions", snapshot("s1"))
+        case.draft("2026-01")
+        issue_month(case, "2026-01")
+        for better in (
+            "L2,A1,c1,,P,1,per_unit,12,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,s1,,,per_unit,12,EUR,arrears,1,2026-01-01,",
+        ):
+            case.terms("contract_lines", TERMS, by_product, better)
+            report = case.draft("2026-01")
+            assert [notice.message for notice in report.notices] == []
+            assert case.lines("2026-02") == [
+                ("refund", "2026-01-01", "2026-01-31", -5.0, "-50.00"),
+                ("recurring", "2026-01-01", "2026-01-31", 5.0, "60.00"),
+            ]
+
+
+def test_seats_that_another_subscription_replaced_from_the_beginning_are_none(tmp_path: Path) -> None:
+    """s2 took the place of s1 before the lines began, so the line that names s1 has none."""
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,s2,,,per_unit,12,EUR,arrears,1,2026-01-01,",
+        )
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s2"))
+        case.terms("subscription_links", LINKS, "s1,s2,2025-12-01,conversion,true")
+        report = case.draft("2026-01")
+        assert [notice.message for notice in report.notices] == []
+        assert case.lines("2026-01") == [("recurring", "2026-01-01", "2026-01-31", 5.0, "60.00")]

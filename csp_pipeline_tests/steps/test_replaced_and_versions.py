@@ -145,6 +145,25 @@ def test_a_price_that_changes_inside_the_providers_year_is_proved_from_both_vers
         assert '"key": "year"' in evidence[0]
 
 
+def test_a_share_of_a_bundle_that_changes_inside_the_providers_month_is_a_version_of_the_price(tmp_path: Path) -> None:
+    """28.00 a seat alone; from 15 February half of it, as own work joins: 14 of 28 days at 14.00 less."""
+    with billing_case(tmp_path) as case:
+        case.terms("bundles", "bundle_id,name,unit_price,currency", "B1,Care,28,EUR")
+        case.terms(
+            "contract_lines",
+            f"{LINES},bundle_id,quantity,billing_timing,anchor_day",
+            "L1,A1,c1,s1,per_unit,,EUR,2026-01-01,,,B1,,arrears,1",
+            "L2,A1,c1,,per_unit,,EUR,2026-02-15,,own,B1,1,arrears,1",
+        )
+        case.seats("s1", ("2025-12-01", 0, 1))
+        for name, start, end in (("x1", "2026-01-01", "2026-01-31"), ("x2", "2026-02-01", "2026-02-28")):
+            case.cost(name, "20", start, end, subscription_id="s1", billable_quantity=1, **SEAT)
+        found = reconciled(case, "2026-01", "2026-02")
+        assert {key: amount for key, (amount, _) in found.items() if key[1] == "L1"} == {
+            ("2026-02", "L1", "price_version"): Decimal("-7.0000000000")
+        }
+
+
 def test_a_month_is_loaded_for_the_provider_it_came_from(tmp_path: Path) -> None:
     """The distributor's last document is January's, the provider's February's, both in EUR."""
     with billing_case(tmp_path) as case:

@@ -25,6 +25,18 @@ product_names AS (
     GROUP BY ALL
 ),
 
+-- The components of a bundle share an anchor day; their latest price stands here, those before it in reference.bundle_prices.
+components AS (
+    SELECT
+        contract_line_id,
+        any_value(bundle_name) AS bundle_name,
+        any_value(anchor_day) AS anchor_day,
+        arg_max(unit_price, from_on) AS unit_price,
+        nullif(array_to_string(list_sort(list(from_on))[2:], ','), '') AS price_changes_on
+    FROM reference.bundle_prices
+    GROUP BY contract_line_id
+),
+
 lines AS (
     SELECT
         *,
@@ -67,7 +79,9 @@ SELECT
     CASE coalesce(line.billing_cycle, 'monthly') WHEN 'monthly' THEN 1 WHEN 'quarterly' THEN 3 WHEN 'annual' THEN 12 END
         AS months_per_cycle,
     CASE WHEN line.pricing_model = 'cost_plus' THEN 'arrears' ELSE coalesce(line.billing_timing, 'advance') END AS billing_timing,
-    coalesce(line.anchor_day, CASE WHEN line.pricing_model = 'cost_plus' THEN 1 ELSE day(line.starts_on) END) AS anchor_day,
+    coalesce(
+        line.anchor_day, component.anchor_day, CASE WHEN line.pricing_model = 'cost_plus' THEN 1 ELSE day(line.starts_on) END
+    ) AS anchor_day,
     coalesce(line.proration, 'daily') = 'daily' AS is_prorated,
     account.tax_rate_id,
     line.tax_category,
@@ -81,10 +95,11 @@ SELECT
     line.discount_amount,
     line.maximum_amount,
     line.minimum_amount,
-    coalesce(line.is_one_time, FALSE) AS is_one_time
+    coalesce(line.is_one_time, FALSE) AS is_one_time,
+    component.price_changes_on
 FROM lines AS line
 INNER JOIN reference.accounts AS account ON line.account_id = account.account_id
-LEFT JOIN reference.bundle_prices AS component ON line.contract_line_id = component.contract_line_id
+LEFT JOIN components AS component ON line.contract_line_id = component.contract_line_id
 LEFT JOIN only_tenants AS tenant ON line.account_id = tenant.account_id
 LEFT JOIN reference.currencies AS currency ON line.currency = currency.currency
 LEFT JOIN subscription_names AS by_subscription ON by_subscription.subscription_key = id_key(line.subscription_id)

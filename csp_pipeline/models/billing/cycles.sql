@@ -17,3 +17,4 @@ INNER JOIN calendar_cycles AS cycle
         AND terms.anchor_day = cycle.anchor_day
         AND terms.months_per_cycle = cycle.months_per_cycle
         AND terms.billing_timing = cycle.billing_timing
+        AND cycle.price_changes_on IS NOT DISTINCT FROM terms.price_changes_on

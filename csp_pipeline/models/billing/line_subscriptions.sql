@@ -1,6 +1,6 @@
 -- Whose quantity a contract line charges: the subscription it names and those that took its place by a link that is followed and that no
--- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU that no
--- contract line of the same time names, each by one contract line at a time.
+-- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU on the days
+-- on which no contract line names it, each by one contract line at a time.
 -- A reseller's account has the tenants without account whose billed lines name it.
 WITH RECURSIVE tenants AS (
     SELECT
@@ -177,43 +177,115 @@ claimed AS (
     SELECT
         succeeding.customer_id,
         succeeding.subscription_id,
-        line.starts_on,
+        greatest(line.starts_on, succeeding.from_on) AS starts_on,
         line.ends_on
     FROM succeeding
     INNER JOIN lines AS line ON succeeding.contract_line_id = line.contract_line_id AND NOT line.is_own
 ),
 
-unclaimed AS (
-    SELECT *
+-- One contract line charges a subscription on a day: one that names it, else the one with the SKU, then the first by id.
+taken AS (
+    SELECT
+        found.contract_line_id,
+        found.customer_id,
+        found.subscription_id,
+        found.starts_on AS line_starts_on,
+        found.ends_on AS line_ends_on,
+        claimed.starts_on,
+        claimed.ends_on
     FROM by_product AS found
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM claimed
-        WHERE
-            claimed.customer_id = found.customer_id
-            AND claimed.subscription_id = found.subscription_id
-            AND claimed.starts_on <= found.ends_on
-            AND found.starts_on <= claimed.ends_on
-    )
+    INNER JOIN claimed ON found.customer_id = claimed.customer_id AND found.subscription_id = claimed.subscription_id
+    UNION ALL
+    SELECT
+        found.contract_line_id,
+        found.customer_id,
+        found.subscription_id,
+        found.starts_on AS line_starts_on,
+        found.ends_on AS line_ends_on,
+        better.starts_on,
+        better.ends_on
+    FROM by_product AS found
+    INNER JOIN by_product AS better
+        ON
+            found.customer_id = better.customer_id
+            AND found.subscription_id = better.subscription_id
+            AND (NOT found.has_sku, found.contract_line_id) > (NOT better.has_sku, better.contract_line_id)
 ),
 
--- One contract line charges a subscription on a day: the one with the SKU, then the first by id.
+-- The days between those taken: before each stretch that is taken, and after the last of them.
+taken_in_order AS (
+    SELECT
+        *,
+        max(ends_on) OVER (
+            PARTITION BY contract_line_id, customer_id, subscription_id
+            ORDER BY starts_on, ends_on
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS taken_until_on
+    FROM taken
+    WHERE starts_on <= line_ends_on AND ends_on >= line_starts_on
+),
+
+left_over AS (
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        cast(taken_until_on + 1 AS DATE) AS from_on,
+        starts_on AS until_on
+    FROM taken_in_order
+    WHERE starts_on > coalesce(cast(taken_until_on + 1 AS DATE), line_starts_on)
+    UNION ALL
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        cast(max(ends_on) + 1 AS DATE) AS from_on,
+        cast(NULL AS DATE) AS until_on
+    FROM taken_in_order
+    GROUP BY contract_line_id, customer_id, subscription_id, line_ends_on
+    HAVING max(ends_on) < line_ends_on
+),
+
+-- A line whose subscription others charge on all its days is known to have none of its seats: from_on and until_on are one day.
 cut AS (
     SELECT
         found.contract_line_id,
         found.customer_id,
         found.subscription_id,
-        cast(max(better.ends_on + 1) FILTER (WHERE better.starts_on <= found.starts_on) AS DATE) AS from_on,
-        min(better.starts_on) FILTER (WHERE better.starts_on > found.starts_on) AS until_on
-    FROM unclaimed AS found
-    LEFT JOIN unclaimed AS better
+        cast(NULL AS DATE) AS from_on,
+        cast(NULL AS DATE) AS until_on
+    FROM by_product AS found
+    ANTI JOIN taken_in_order AS other
         ON
-            found.customer_id = better.customer_id
-            AND found.subscription_id = better.subscription_id
-            AND (NOT found.has_sku, found.contract_line_id) > (NOT better.has_sku, better.contract_line_id)
-            AND found.ends_on >= better.starts_on
-            AND found.starts_on <= better.ends_on
-    GROUP BY ALL
+            found.contract_line_id = other.contract_line_id
+            AND found.customer_id = other.customer_id
+            AND found.subscription_id = other.subscription_id
+    UNION ALL
+    SELECT
+        contract_line_id,
+        customer_id,
+        subscription_id,
+        from_on,
+        until_on
+    FROM left_over
+    UNION ALL
+    SELECT
+        found.contract_line_id,
+        found.customer_id,
+        found.subscription_id,
+        found.starts_on AS from_on,
+        found.starts_on AS until_on
+    FROM by_product AS found
+    SEMI JOIN taken_in_order AS other
+        ON
+            found.contract_line_id = other.contract_line_id
+            AND found.customer_id = other.customer_id
+            AND found.subscription_id = other.subscription_id
+    ANTI JOIN left_over
+        ON
+            found.contract_line_id = left_over.contract_line_id
+            AND found.customer_id = left_over.customer_id
+            AND found.subscription_id = left_over.subscription_id
 ),
 
 told AS (
@@ -258,7 +330,8 @@ SELECT
     told.customer_id,
     told.subscription_id,
     told.from_on,
-    least(told.until_on, replaced.until_on) AS until_on
+    CASE
+        WHEN least(told.until_on, replaced.until_on) < told.from_on THEN told.from_on ELSE least(told.until_on, replaced.until_on)
+    END AS until_on
 FROM told
 LEFT JOIN replaced ON told.subscription_id = replaced.subscription_id
-WHERE coalesce(told.from_on < least(told.until_on, replaced.until_on), TRUE) AND coalesce(told.from_on < DATE '9999-12-31', TRUE)

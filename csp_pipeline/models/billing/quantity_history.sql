@@ -1,4 +1,5 @@
--- The quantity of every subscription over time: the change log, else the snapshot, else the provider's lines.
+-- The quantity of every subscription over time: the change log, else the snapshot, else the provider's lines, by which seats end
+-- after their last covered day once a later month of the provider is loaded.
 WITH log AS (
     SELECT
         id_key(customer_id) AS customer_id,
@@ -71,6 +72,9 @@ seats AS (
     SELECT DISTINCT
         id_key(customer_id) AS customer_id,
         id_key(subscription_id) AS subscription_id,
+        coalesce(provider, 'microsoft') AS provider,
+        currency,
+        billing_month,
         invoice_number,
         charge_start_on,
         greatest(coalesce(charge_end_on, charge_start_on), charge_start_on) AS charge_end_on,
@@ -87,29 +91,68 @@ seats AS (
         AND coalesce(credit_reason_code, '') = ''
 ),
 
-seat_starts AS (
+-- How far the provider's documents reach; a month with rows that could not be read, and what follows it, proves no seat gone.
+incomplete AS (
     SELECT DISTINCT
+        coalesce(provider, 'microsoft') AS provider,
+        upper(invoice_number) AS invoice_key
+    FROM cost.invoice_proof
+    WHERE proof_state = 'incomplete'
+),
+
+loaded AS (
+    SELECT
+        coalesce(line.provider, 'microsoft') AS provider,
+        line.currency,
+        max(line.billing_month) AS last_month,
+        coalesce(max(line.billing_month) FILTER (WHERE incomplete.invoice_key IS NOT NULL), '') AS last_incomplete_month
+    FROM cost.invoice_lines AS line
+    LEFT JOIN incomplete
+        ON coalesce(line.provider, 'microsoft') = incomplete.provider AND upper(line.invoice_number) = incomplete.invoice_key
+    WHERE NOT line.is_estimate
+    GROUP BY ALL
+),
+
+-- Days on which the lines may change the quantity: where one starts, and after the last day of one once a later month of its
+-- provider is loaded, which would charge the seats on. A line of one day or without an end tells no end.
+seat_days AS (
+    SELECT
         customer_id,
         subscription_id,
         charge_start_on AS from_on
     FROM seats
+    UNION
+    SELECT
+        seat.customer_id,
+        seat.subscription_id,
+        seat.charge_end_on + 1 AS from_on
+    FROM seats AS seat
+    INNER JOIN loaded ON seat.provider = loaded.provider AND seat.currency = loaded.currency
+    WHERE
+        seat.charge_end_on > seat.charge_start_on
+        AND loaded.last_month > seat.billing_month
+        AND loaded.last_month >= strftime(seat.charge_end_on + 1, '%Y-%m')
+        AND loaded.last_incomplete_month < strftime(seat.charge_end_on + 1, '%Y-%m')
 ),
 
 covering AS (
     SELECT
-        start.customer_id,
-        start.subscription_id,
-        start.from_on,
-        cast(sum(seat.quantity) AS DECIMAL(38, 18)) AS quantity,
-        bool_or(
-            seat.charge_type IN ('new', 'convert') AND seat.quantity > 0 AND seat.charge_start_on = start.from_on
+        seat_day.customer_id,
+        seat_day.subscription_id,
+        seat_day.from_on,
+        cast(coalesce(sum(seat.quantity), 0) AS DECIMAL(38, 18)) AS quantity,
+        coalesce(
+            bool_or(
+                seat.charge_type IN ('new', 'convert') AND seat.quantity > 0 AND seat.charge_start_on = seat_day.from_on
+            ),
+            FALSE
         ) AS is_new
-    FROM seat_starts AS start
-    INNER JOIN seats AS seat
+    FROM seat_days AS seat_day
+    LEFT JOIN seats AS seat
         ON
-            start.customer_id = seat.customer_id
-            AND start.subscription_id = seat.subscription_id
-            AND start.from_on BETWEEN seat.charge_start_on AND seat.charge_end_on
+            seat_day.customer_id = seat.customer_id
+            AND seat_day.subscription_id = seat.subscription_id
+            AND seat_day.from_on BETWEEN seat.charge_start_on AND seat.charge_end_on
     GROUP BY ALL
 ),
 

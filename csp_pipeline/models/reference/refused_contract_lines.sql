@@ -9,7 +9,8 @@ WITH tiers AS (
     GROUP BY contract_line_id
 ),
 
--- The components of one bundle of one customer are sold together: alike in everything that decides when they are charged.
+-- The components of one bundle of one customer are sold together: alike in everything that decides how they are charged. They may
+-- come and go, so their first and last days may differ, unless they are charged once.
 sales AS (
     SELECT
         line.contract_line_id,
@@ -17,13 +18,14 @@ sales AS (
         bundle.bundle_id IS NOT NULL AS is_known,
         bundle.unit_price IS NOT NULL AS has_price,
         coalesce(bundle.currency, line.currency) <> line.currency AS is_in_other_currency,
-        max(terms) OVER sale <> min(terms) OVER sale AS differ_in_terms
+        max(terms) OVER sale <> min(terms) OVER sale
+        OR coalesce(max(line.anchor_day) OVER sale <> min(line.anchor_day) OVER sale, FALSE) AS differ_in_terms
     FROM (
         SELECT
             *,
             concat_ws(
-                ' ', pricing_model, coalesce(billing_cycle, 'monthly'), coalesce(billing_timing, 'advance'), coalesce(anchor_day, 0),
-                coalesce(proration, 'daily'), starts_on, coalesce(ends_on, DATE '9999-12-31'), coalesce(trial_ends_on, DATE '0001-01-01')
+                ' ', pricing_model, coalesce(billing_cycle, 'monthly'), coalesce(billing_timing, 'advance'), coalesce(proration, 'daily'),
+                CASE WHEN starts_on = ends_on AND billing_cycle IS NULL THEN starts_on END
             ) AS terms
         FROM reference.contract_lines
         WHERE bundle_id IS NOT NULL
@@ -138,7 +140,7 @@ findings AS (
             {
                 'column_name': 'bundle_id',
                 'is_met': bundle_id IS NOT NULL AND differ_in_terms,
-                'reason': 'the components of bundle ' || bundle_id || ' differ in pricing model, cycle, proration or validity, so that '
+                'reason': 'the components of bundle ' || bundle_id || ' differ in pricing model, cycle, anchor day or proration, so that '
                 || 'one price cannot be spread over them; give what is sold apart a bundle of its own'
             }
         ]) AS finding
