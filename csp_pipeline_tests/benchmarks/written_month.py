@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.sandbox import commercial, partner_center
 from csp_pipeline.sandbox.documents import plan_documents, write_document
+from csp_pipeline.sandbox.headers import invoice_headers
 from csp_pipeline.sandbox.scenario import Scenario, build
 from csp_pipeline.sandbox.seats import change_log, provider_lines
 from csp_pipeline.sandbox.wire import FORMS
@@ -42,7 +43,7 @@ def write_month(folder: Path, rows: int, file_format: str) -> None:
     for document in documents:
         document.form = form
         write_document(scenario, document, lines, folder / "inbox")
-    partner_center.write_all(scenario, documents, changes, folder / "inbox")
+    partner_center.write_all(scenario, invoice_headers(documents, ()), changes, folder / "inbox")
     commercial.write_all(scenario, changes, folder / "commercial")
 
 
