@@ -13,8 +13,6 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import numpy as np
-
 from csp_pipeline.errors import InputFileError
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ _BINARY = {
 }
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SNIFFED = 65536
-_PIECE = 1 << 18
+_PIECE = 1 << 20
 _SNIFFED_LINE = 4096
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
@@ -116,21 +114,21 @@ def in_words() -> Iterator[None]:
 
 
 class _Gunzipped(io.RawIOBase):
-    """A stream of gzip, unpacked in pieces that stay in the processor's cache and copied while other threads run."""
+    """A stream of gzip, unpacked straight into the buffer that is given, while other threads run.
+
+    The reader beneath isal's file object is asked itself: the file object unpacks elsewhere and copies.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         from isal import igzip  # noqa: PLC0415  (only packed files need it)
 
-        self._stream = cast("BinaryIO", igzip.GzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+        self._reader = igzip._GzipReader(file, igzip.READ_BUFFER_SIZE)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: object) -> int:
-        view = np.frombuffer(cast("bytearray", buffer), np.uint8)
-        piece = self._stream.read(min(len(view), _PIECE))
-        np.copyto(view[: len(piece)], np.frombuffer(piece, np.uint8))
-        return len(piece)
+        return int(self._reader.readinto(memoryview(cast("bytearray", buffer))[:_PIECE]))
 
 
 def _refuse_binary(start: bytes) -> None:

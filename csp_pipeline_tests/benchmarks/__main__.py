@@ -60,15 +60,18 @@ class Bench:
         self._yardsticks: list[Measured] = []
 
     def run(self) -> dict[str, Measured]:
-        """Measure everything; the yardstick is taken several times, between the others, and the best one counts.
+        """Measure everything; the yardstick and what is close to it are taken several times, and the best one counts.
 
         Raises:
             ProcessError: when a process fails, or two of them read different totals.
         """
         self._write_month()
         self._unpack()
-        found = {STAGING: self._python("staging", "-c", STAGE, str(self._home("staging")))}
-        self._unpack()
+        stagings = []
+        for _ in range(2):
+            stagings.append(self._python("staging", "-c", STAGE, str(self._home("staging"))))
+            self._unpack()
+        found = {STAGING: min(stagings, key=lambda one: one.seconds)}
         home = self._home("month")
         found[MONTH] = self._month_run(home, "month")
         found[AGAIN] = self._month_run(home, "again")
