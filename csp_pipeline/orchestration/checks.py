@@ -4,6 +4,7 @@ What is checked is written in `quality/identities.py` and `cost.invoice_proof`; 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import dagster as dg
 import duckdb
@@ -37,16 +38,24 @@ def proof_check_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckRe
     open_ = [row for row in rows if row[1] != "proven"]
     sentence = f"{len(rows) - len(open_)} of {len(rows)} invoices are proven"
     if open_:
-        number, state, amount, currency = open_[0]
-        sentence += f"; the largest that is not is {number}: {state}, {amount:f} {currency} unexplained"
+        sentence += f"; the largest that is not is {_in_words(*open_[0])}"
     return dg.AssetCheckResult(
         asset_key=PROOF_CHECK.asset_key,
         check_name=PROOF_CHECK.name,
         passed=not open_,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{sentence}.",
-        metadata={"invoices": len(rows), "not_proven": len(open_)},
+        metadata={
+            "invoices": len(rows),
+            "not_proven": len(open_),
+            "first_not_proven": "\n".join(_in_words(*row) for row in open_[:20]),
+        },
     )
+
+
+def _in_words(number: str, state: str, amount: Decimal | None, currency: str) -> str:
+    unexplained = "an unknown amount of" if amount is None else f"{amount.normalize():f}"
+    return f"{number}: {state}, {unexplained} {currency} unexplained"
 
 
 PROVISIONING_CHECK = dg.AssetCheckSpec(
