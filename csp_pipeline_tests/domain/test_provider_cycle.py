@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from csp_pipeline.domain.provider_cycle import cycle_start, full_cycle
+from csp_pipeline.domain.provider_cycle import cycle_start, full_cycle, inferred_frequency
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,20 @@ def test_a_seat_change_in_the_april_of_a_term_from_the_30th_has_its_cycle() -> N
 def test_a_whole_cycle_from_a_clamped_anchor_is_one_too() -> None:
     cycle = full_cycle(date(2021, 2, 28), date(2021, 3, 29), "Monthly", date(2021, 1, 30))
     assert (cycle.start, cycle.days) == (date(2021, 2, 28), 30)
+
+
+@pytest.mark.parametrize(
+    ("charge_end", "frequency"),
+    [
+        (date(2026, 1, 31), "monthly"),
+        (date(2026, 2, 1), "annual"),
+        (date(2026, 12, 31), "annual"),
+        (date(2028, 12, 31), "triennial"),
+    ],
+)
+def test_a_line_without_a_frequency_has_that_of_its_length(charge_end: date, frequency: str) -> None:
+    assert inferred_frequency(date(2026, 1, 1), charge_end) == frequency
+
+
+def test_a_leap_year_is_a_year() -> None:
+    assert inferred_frequency(date(2028, 1, 1), date(2028, 12, 31)) == "annual"
