@@ -12,7 +12,6 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
-from csp_pipeline.orchestration.month import run_month
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.settings import Settings
 from csp_pipeline.storage import warehouse
@@ -62,6 +61,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def finished_home(once: Once) -> Path:
     """The home of a small partner of two months in euro after a run; tests copy it."""
+    from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (loads Dagster, which few tests need)
 
     def make(folder: Path) -> None:
         generate(folder / "home", customers=4, usage_rows=60, months=("2026-08", "2026-09"), currencies=("EUR",))

@@ -84,6 +84,7 @@ def test_files_of_later_scans_and_copies_change_nothing(later: tuple[str, ...], 
     assert differing(plain, outcome(first, second)) == []
 
 
+@pytest.mark.long
 def test_a_restated_file_and_the_right_file_first_give_the_same_end_state(plain: Contents) -> None:
     files = MADE
     wrong = {
