@@ -8,7 +8,7 @@ did not arrive. The gates are `domain/provisioning_gates`, the targets are in `s
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.provisioning import (
@@ -27,7 +27,8 @@ from csp_pipeline.domain.provisioning import (
 from csp_pipeline.domain.provisioning_gates import Hold, hold_on
 from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
 from csp_pipeline.sources.provisioning_targets import LONGEST_PENDING, finding_of, is_final
-from csp_pipeline.storage.ledger import PROVISIONING, append, catch_up_head
+from csp_pipeline.steps.journal import Journal, utc_now
+from csp_pipeline.storage.ledger import catch_up_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,38 +42,6 @@ ROUNDS = 2
 MOST_FAILURES = 3
 """After so many technical failures one after another the target is left alone until the next round or run."""
 PARTNER_CENTER, DISTRIBUTOR = "partner_center", "distributor"
-
-
-def utc_now() -> datetime:
-    """The present moment, UTC without zone, in whole seconds."""
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
-@dataclass
-class Journal:
-    """The ledger's batches on provisioning; what is noted counts with the next intent, or at the end.
-
-    Args:
-        home: where the ledger is; whoever writes holds its lock.
-        now: the present moment, UTC without zone.
-        at: told a sentence before and after each batch counts.
-    """
-
-    home: Home
-    now: Callable[[], datetime]
-    at: Callable[[str], None] = lambda _: None
-    kind: str = PROVISIONING
-    _noted: list[Record] = field(default_factory=list)
-
-    def note(self, record: Record) -> None:
-        """Take a record down for the next batch."""
-        self._noted.append(record)
-
-    def commit(self) -> None:
-        """Write what was noted as one batch; nothing when nothing was."""
-        if self._noted:
-            append(self.home.ledger, self.kind, self._noted, self.now().replace(tzinfo=UTC), at=self.at)
-            self._noted = []
 
 
 @dataclass

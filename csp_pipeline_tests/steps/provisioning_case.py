@@ -20,7 +20,8 @@ from csp_pipeline.sources.calls import Calls
 from csp_pipeline.sources.distributor_orders import DistributorOrders
 from csp_pipeline.sources.partner_center import PartnerCenter
 from csp_pipeline.sources.provisioning_targets import PartnerCenterTarget
-from csp_pipeline.steps.provisioning import Journal, ProvisioningReport, provision
+from csp_pipeline.steps.journal import Journal
+from csp_pipeline.steps.provisioning import ProvisioningReport, provision
 from csp_pipeline.steps.provisioning_facts import read_facts
 from csp_pipeline.storage.warehouse import configure
 from csp_pipeline_tests.sandbox.server.partner_center_case import Clock, calling
