@@ -36,6 +36,8 @@ class ChangeRequest:
     Attributes:
         requested_at: UTC without zone; None when not told.
         new_quantity: units there are to be; None for a cancellation.
+        term_duration: of a purchase, ISO 8601 such as P1Y; None when it does not say.
+        billing_cycle: of a purchase; None when it does not say.
     """
 
     request_id: str
@@ -49,6 +51,8 @@ class ChangeRequest:
     product_id: str | None = None
     sku_id: str | None = None
     new_quantity: Decimal | None = None
+    term_duration: str | None = None
+    billing_cycle: str | None = None
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -227,6 +231,8 @@ def request_record(request: ChangeRequest) -> Record:
         "product_id": request.product_id,
         "sku_id": request.sku_id,
         "new_quantity": None if request.new_quantity is None else f"{request.new_quantity:f}",
+        "term_duration": request.term_duration,
+        "billing_cycle": request.billing_cycle,
     }
 
 
@@ -238,6 +244,8 @@ def request_of(record: Mapping[str, Any]) -> ChangeRequest:
         **{name: record[name] for name in (*names, "product_id", "sku_id")},
         requested_at=datetime.fromisoformat(at) if at else None,
         new_quantity=None if quantity is None else Decimal(quantity),
+        term_duration=record.get("term_duration"),  # older records say nothing of terms
+        billing_cycle=record.get("billing_cycle"),
     )
 
 

@@ -214,6 +214,7 @@ def _send(
         quantity=seen.quantity,
         refundable_quantity=seen.refundable_quantity,
         commitment_ends_on=seen.commitment_ends_on,
+        offers=seen.offers,
     )
     if request.operation == "change_quantity" and seen.quantity == request.quantity and history.last(INTENT) is None:
         message = f"The subscription already has {seen.quantity} units; nothing was sent."

@@ -46,7 +46,9 @@ SELECT
     coalesce(operation, 'change_quantity') AS operation,
     product_id,
     sku_id,
-    new_quantity
+    new_quantity,
+    term_duration,
+    billing_cycle
 FROM reference.license_change_requests
 """
 

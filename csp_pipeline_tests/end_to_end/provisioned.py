@@ -212,6 +212,14 @@ def desk(home: Path, scenario: Path, *faults: str) -> Iterator[Desk]:
         yield Desk(home, connection, provider, hook, mails, connection.partner_center_url)
 
 
+def forwarded(server: httpx.Client, asked: Asked) -> Response:
+    """What a server answers to a request that came by a gateway."""
+    headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
+    answer = server.request(asked.method, asked.uri, headers=headers, content=asked.body)
+    kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+    return Response(answer.content, answer.status_code, kept)
+
+
 @contextmanager
 def gateway(opened: Desk) -> Iterator[Desk]:
     """Lets the desk reach its server through a gateway that keeps every change of a subscription in `patches`.
@@ -221,15 +229,13 @@ def gateway(opened: Desk) -> Iterator[Desk]:
     with serving() as between, httpx.Client(base_url=opened.url, timeout=30) as server:
 
         def forward(asked: Asked) -> Response:
-            headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
-            answer = server.request(asked.method, asked.uri, headers=headers, content=asked.body)
+            answer = forwarded(server, asked)
             if asked.method == "PATCH":
                 opened.patches.append(asked)
                 if opened.victim is not None:
                     opened.victim.kill()
                     opened.victim.wait()
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-            return Response(answer.content, answer.status_code, kept)
+            return answer
 
         between.answer = forward
         direct, opened.url = opened.url, between.url
