@@ -136,10 +136,10 @@ class PartnerCenterTarget:
 
     def _buy(self, request: ChangeRequest, request_id: str) -> Finding:
         """Buy the one offer that the request means; the gate has seen to it that there is one."""
-        offer, *others = meant(request, self._offers(request)) or [None]
-        if offer is None or others:
+        offers = meant(request, self._offers(request))
+        if len(offers) != 1:
             raise ProviderError("what is on offer changed while it was bought", resource="availabilities")
-        order = self._center.buy(str(request.customer_id), offer, request.quantity, request_id)
+        order = self._center.buy(str(request.customer_id), offers[0], request.quantity, request_id)
         return self._line_of(request, request_id, [order] if order else []) or self._ask_orders(request, request_id)
 
     def _confirmed(self, request: ChangeRequest) -> Finding:
