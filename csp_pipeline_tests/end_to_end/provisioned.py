@@ -12,6 +12,7 @@ import subprocess
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -108,6 +109,40 @@ class Desk:
         customer_id, subscription_id = subscription
         of = ("--customer", customer_id, "--subscription", subscription_id, "--quantity", str(quantity))
         self.do("request", *of, "--id", request_id)
+
+    def ask_in_the_table(self, request_id: str, subscription: tuple[str, str], quantity: int) -> None:
+        """A row of the commercial table for a quantity, asked for now."""
+        customer_id, subscription_id = subscription
+        path = self.home / "commercial" / "license_change_requests.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            names = next(csv.reader(file))
+        row = {
+            "request_id": request_id,
+            "customer_id": customer_id,
+            "subscription_id": subscription_id,
+            "requested_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}",
+            "channel": "portal",
+            "operation": "change_quantity",
+            "new_quantity": str(quantity),
+        }
+        with path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, names).writerow(row)
+
+    def first_seats(self) -> tuple[str, str]:
+        """A seat subscription of Microsoft's own products, as Partner Center tells of it."""
+        center = self.provider.partner_center
+        for customer in (item for page in center.customers() for item in page.items):
+            customer_id = str(customer["id"])
+            for item in (item for page in center.subscriptions(customer_id) for item in page.items):
+                if item["billingType"] == "license" and item["isMicrosoftProduct"] and item["status"] == "active":
+                    return customer_id, str(item["id"])
+        raise AssertionError("the partner sells no seats")
+
+    def ask_to_buy(self, request_id: str, customer_id: str, offer_id: str, *more: str) -> None:
+        """`csp-pipeline request` to buy three of an offer."""
+        product_id, sku_id, _ = offer_id.split(":")
+        what = ("--operation", "purchase", "--product", product_id, "--sku", sku_id, "--quantity", "3")
+        self.do("request", "--customer", customer_id, *what, *more, "--id", request_id)
 
     def item(self, subscription: tuple[str, str]) -> dict[str, Any]:
         """The subscription as Partner Center tells of it."""

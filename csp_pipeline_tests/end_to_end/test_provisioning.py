@@ -43,17 +43,18 @@ def opened(home: Path, fetched: Path) -> Iterator[Desk]:
         yield one
 
 
-def test_an_answer_that_is_lost_is_asked_for_and_the_change_is_made_and_told_once(home: Path, fetched: Path) -> None:
-    with desk(home, fetched / "partner", "lost-answers") as opened:
-        seats = opened.seats()[0]
+def test_an_answer_that_is_lost_is_asked_for_and_the_change_is_made_and_told_once(tmp_path: Path) -> None:
+    made_up(tmp_path / "partner")
+    home = tmp_path / "home"
+    shutil.copytree(tmp_path / "partner" / "commercial", home / "commercial")
+    with desk(home, tmp_path / "partner", "lost-answers") as opened:
+        seats = opened.first_seats()
         wanted = opened.quantity(seats) + 2
-        opened.ask("R-1", seats, wanted)
-        opened.run()
-        assert (opened.sent(), opened.quantity(seats)) == (1, wanted)
-        opened.run()
-        assert (opened.sent(), opened.quantity(seats)) == (1, wanted)
-        assert opened.outcomes("R-1") == SUCCEEDED
-        assert opened.told("R-1") == ["webhook", opened.service_email(seats)]
+        opened.ask_in_the_table("R-1", seats, wanted)
+        for _ in range(2):
+            opened.run()
+            assert (opened.sent(), opened.quantity(seats), opened.outcomes("R-1")) == (1, wanted, SUCCEEDED)
+            assert opened.told("R-1") == ["webhook", opened.service_email(seats)]
 
 
 @pytest.mark.long
@@ -101,3 +102,20 @@ def test_what_waits_goes_out_in_order_once_the_hold_is_lifted_and_the_agreement_
         assert {name: opened.item(seats)[name] for name in kept} == {name: was[name] for name in kept}
     assert opened.told("R-3") == ["webhook", "desk@example.com", "webhook", opened.service_email(unsigned)]
     assert [opened.told(one)[-1] for one in ("R-1", "R-2")] == [opened.service_email(held)] * 2
+
+
+@pytest.mark.long
+def test_what_is_bought_by_command_is_ordered_once_provisioned_and_told(opened: Desk) -> None:
+    customer_id, model = opened.seats()[0]
+    offer_id = str(opened.item((customer_id, model))["offerId"])
+    opened.ask_to_buy("R-1", customer_id, offer_id)
+    opened.ask_to_buy("R-2", customer_id, offer_id, "--term", "P1Y", "--billing-cycle", "monthly")
+    opened.run()
+    assert opened.reasons() == {"R-1": "term_unclear", "R-2": "earlier_request"}
+    opened.do("provisioning", "cancel", "R-1")
+    for _ in range(2):
+        opened.run()
+    assert opened.outcomes("R-2")[-2:] == SUCCEEDED
+    bought = opened.rows("SELECT quantity FROM partner_center.subscriptions WHERE started_on >= current_date - 1")
+    assert [int(quantity) for (quantity,) in bought] == [3]
+    assert opened.told("R-2")[-1] == opened.service_email((customer_id, model))
