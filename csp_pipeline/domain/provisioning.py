@@ -138,6 +138,12 @@ class History:
         return sum(record["type"] == DECISION and record["decision"] == RELEASE for record in self.records)
 
     @property
+    def errors(self) -> list[Record]:
+        """The failures of what was sent since a person last released it."""
+        since = [number for number, record in enumerate(self.records) if record["type"] == DECISION]
+        return [record for record in self.records[since[-1] if since else 0 :] if record["type"] == ERROR]
+
+    @property
     def is_released(self) -> bool:
         """Whether a person said that it shall go out whatever the gates that a person may lift say."""
         return self.releases > 0

@@ -25,7 +25,7 @@ from csp_pipeline.domain.provisioning import (
     utc_text,
 )
 from csp_pipeline.domain.provisioning_gates import Hold, hold_on
-from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
+from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError, provider_error
 from csp_pipeline.sources.provisioning_targets import LONGEST_PENDING, finding_of, is_final
 from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.storage.ledger import catch_up_head
@@ -153,7 +153,7 @@ def _advance(work: _Work, request: ChangeRequest, tell: Callable[[str], None], a
         work.decide(request, Finding("failed", "gate", message, "invalid_request", "business_rule", advice=advice))
         return
     if state in {"sent", "pending"}:
-        if not _ask(work, request, history, target):
+        if not _ask(work, request, history, target) or _is_given_up(work, request, history):
             return
     elif state == "waiting" and (done := work.facts.settled(request)):
         message = f"It was done by somebody else on {done.changed_at.date()}."
@@ -191,6 +191,21 @@ def _ask(work: _Work, request: ChangeRequest, history: History, target: Target) 
         )
     work.decide(request, finding)
     return False
+
+
+def _is_given_up(work: _Work, request: ChangeRequest, history: History) -> bool:
+    """Decide a request that failed as often as it may; True when it did and is sent no more.
+
+    What can be asked about at once is decided when it is sent; an order may be listed late, so each sending of a
+    purchase may have to wait for a later run.
+    """
+    errors = history.errors
+    if len(errors) < ROUNDS:
+        return False
+    last = errors[-1]
+    error = provider_error(last["status"], last["code"], last["message"])
+    work.decide(request, finding_of(error, _quantity_before(history)))
+    return True
 
 
 def _send(

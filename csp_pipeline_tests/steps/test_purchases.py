@@ -155,3 +155,18 @@ def test_nothing_is_bought_on_credit_hold_or_without_agreement(case: Provisionin
     case.account(customer_id)
     case.run()
     assert (case.state_of("R-1"), len(bought(case, customer_id))) == (SUCCEEDED, 1)
+
+
+def test_a_purchase_that_keeps_failing_is_tried_again_and_then_told_as_failed(case: ProvisioningCase) -> None:
+    customer_id = ask_for(case, **A_YEAR)
+    break_with(case, "provisioning-technical")
+    for _ in range(3):
+        case.run()
+        case.clock.move(hours=2)
+    last = case.last("R-1")
+    assert (case.state_of("R-1"), last["failure_class"], last["code"]) == ("failed", "technical", "800094")
+    assert bought(case, customer_id) == []
+    break_with(case)
+    case.decide("R-1", "release")
+    case.run()
+    assert (case.state_of("R-1"), len(bought(case, customer_id))) == (SUCCEEDED, 1)
