@@ -1,7 +1,8 @@
 """Licence change requests: what was asked for, what the ledger says became of each, and the events that follow.
 
-What belongs here: requests, their histories and states, and the events made of them. What keeps a request from being
-sent is `provisioning_gates`; sending and asking belong to the targets in `sources`.
+What belongs here: requests, their histories and states, and the events made of them. What the ledger's records hold is
+`provisioning_records`; what keeps a request from being sent is `provisioning_gates`; sending and asking belong to the
+targets in `sources`.
 """
 
 from __future__ import annotations
@@ -203,56 +204,6 @@ def _does(request: ChangeRequest, change: LoggedChange) -> bool:
 def utc_text(at: datetime) -> str:
     """A time as records keep it: UTC, ISO 8601, without zone."""
     return (at.astimezone(UTC) if at.tzinfo else at).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def outcome_record(request_id: str, finding: Finding, at: datetime) -> Record:
-    """What is written down when an outcome is decided."""
-    return {
-        "type": OUTCOME,
-        "request_id": request_id,
-        "outcome": finding.outcome,
-        "source": finding.source,
-        "message": finding.message,
-        "code": finding.code,
-        "failure_class": finding.failure_class,
-        "quantity_provisioned": finding.quantity_provisioned,
-        "is_known": finding.is_known,
-        "advice": finding.advice,
-        "at": utc_text(at),
-    }
-
-
-def request_record(request: ChangeRequest) -> Record:
-    """A request made by command, as the ledger keeps it."""
-    return {
-        "type": REQUEST,
-        "request_id": request.request_id,
-        "account_id": request.account_id,
-        "customer_id": request.customer_id,
-        "subscription_id": request.subscription_id,
-        "requested_at": utc_text(request.requested_at) if request.requested_at else None,
-        "requested_by": request.requested_by,
-        "channel": request.channel,
-        "operation": request.operation,
-        "product_id": request.product_id,
-        "sku_id": request.sku_id,
-        "new_quantity": None if request.new_quantity is None else f"{request.new_quantity:f}",
-        "term_duration": request.term_duration,
-        "billing_cycle": request.billing_cycle,
-    }
-
-
-def request_of(record: Mapping[str, Any]) -> ChangeRequest:
-    """The request that a ledger record keeps."""
-    at, quantity = record["requested_at"], record["new_quantity"]
-    names = ("request_id", "account_id", "customer_id", "subscription_id", "requested_by", "channel", "operation")
-    return ChangeRequest(
-        **{name: record[name] for name in (*names, "product_id", "sku_id")},
-        requested_at=datetime.fromisoformat(at) if at else None,
-        new_quantity=None if quantity is None else Decimal(quantity),
-        term_duration=record.get("term_duration"),  # older records say nothing of terms
-        billing_cycle=record.get("billing_cycle"),
-    )
 
 
 def event_id_of(*parts: object) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, request_record, utc_text
+from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, utc_text
+from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.steps.alert_facts import read_news

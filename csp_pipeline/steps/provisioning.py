@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.provisioning import (
-    ERROR,
     FINISHED,
     INTENT,
     WAITING,
@@ -20,11 +19,10 @@ from csp_pipeline.domain.provisioning import (
     Finding,
     History,
     Record,
-    outcome_record,
     provider_request_id,
-    utc_text,
 )
 from csp_pipeline.domain.provisioning_gates import Hold, hold_on
+from csp_pipeline.domain.provisioning_records import error_record, intent_record, outcome_record, waiting_record
 from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError, provider_error
 from csp_pipeline.sources.provisioning_targets import LONGEST_PENDING, finding_of, is_final
 from csp_pipeline.steps.journal import Journal, utc_now
@@ -240,7 +238,8 @@ def _send(
         _wait(work, request, hold)
         return
     request_id = provider_request_id(request, history.releases)
-    work.note(request, _intent(request, target, request_id, seen.quantity, seen.version, work.now()))
+    intent = intent_record(request, target.name, request_id, seen.quantity, seen.version, work.now())
+    work.note(request, intent)
     work.journal.commit()
     at(f"{request.request_id} is about to be sent.")
     tell(f"Sending request {request.request_id} to {target.name.replace('_', ' ')}.")
@@ -269,17 +268,8 @@ def _fail(work: _Work, request: ChangeRequest, target: Target, error: ProviderEr
     if history.state != "sent":  # it could not even be looked at, so nothing was sent
         work.report.problems.append(f"Request {request.request_id} was not sent: {error}")
         return
-    work.note(
-        request,
-        {
-            "type": ERROR,
-            "request_id": request.request_id,
-            "code": error.code,
-            "status": error.status,
-            "message": error.message,
-            "at": utc_text(work.now()),
-        },
-    )
+    failure = error_record(request.request_id, error.code, error.status, error.message, work.now())
+    work.note(request, failure)
     if work.is_last and _ask(work, request, history, target):
         work.decide(request, finding_of(error, _quantity_before(history)))
 
@@ -289,35 +279,7 @@ def _wait(work: _Work, request: ChangeRequest, hold: Hold) -> None:
     last = work.facts.history(request).last(WAITING)
     if work.facts.history(request).state == "waiting" and last is not None and last["reason"] == hold.reason:
         return
-    work.note(
-        request,
-        {
-            "type": WAITING,
-            "request_id": request.request_id,
-            "reason": hold.reason,
-            "message": hold.message,
-            "next_step": hold.next_step,
-            "at": utc_text(work.now()),
-        },
-    )
-
-
-def _intent(  # noqa: PLR0913, PLR0917  (what a sending is known by)
-    request: ChangeRequest, target: Target, request_id: str, quantity: int | None, version: str, at: datetime
-) -> Record:
-    return {
-        "type": INTENT,
-        "request_id": request.request_id,
-        "provider_request_id": request_id,
-        "target": target.name,
-        "customer_id": request.customer_id,
-        "subscription_id": request.subscription_id,
-        "operation": request.operation,
-        "quantity_before": quantity,
-        "quantity_requested": request.quantity,
-        "version": version,
-        "at": utc_text(at),
-    }
+    work.note(request, waiting_record(request.request_id, hold, work.now()))
 
 
 def target_of(facts: Facts, request: ChangeRequest) -> str:

@@ -16,10 +16,10 @@ from csp_pipeline.domain.provisioning import (
     LoggedChange,
     histories,
     key_of,
-    request_of,
     settled_by_log,
 )
 from csp_pipeline.domain.provisioning_gates import SeatLimits, Standing
+from csp_pipeline.domain.provisioning_records import request_of
 from csp_pipeline.storage.ledger import PROVISIONING, read_batches
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
-from csp_pipeline.domain.provisioning import ChangeRequest, key_of, request_record
+from csp_pipeline.domain.provisioning import ChangeRequest, key_of
+from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.sandbox.partner import Arguments, Partner, build_partner
 from csp_pipeline.sandbox.server.faults import Faults
