@@ -51,6 +51,8 @@ def request(  # noqa: PLR0913  (the options of a request)
     operation: Annotated[str, typer.Option(help="change_quantity, purchase or cancel.")] = "change_quantity",
     product: Annotated[str | None, typer.Option(help="Product to buy.")] = None,
     sku: Annotated[str | None, typer.Option(help="SKU to buy.")] = None,
+    term: Annotated[str | None, typer.Option(help="Term to buy for, such as P1M or P1Y.")] = None,
+    billing_cycle: Annotated[str | None, typer.Option(help="How a purchase is billed: monthly, annual.")] = None,
     account: Annotated[str | None, typer.Option(help="Account; that of the tenant when not given.")] = None,
     by: Annotated[str | None, typer.Option(help="Who asks; the user of this machine when not given.")] = None,
     request_id: Annotated[str | None, typer.Option("--id", help="Your own id; a new one when not given.")] = None,
@@ -75,6 +77,8 @@ def request(  # noqa: PLR0913  (the options of a request)
         product_id=product,
         sku_id=sku,
         new_quantity=None if quantity is None else Decimal(quantity),
+        term_duration=term,
+        billing_cycle=billing_cycle,
     )
     ask_for(settings, asked)
     sending = "the next run sends it" if settings.is_provisioning_on else "CSP_PROVISIONING is off, so nothing sends it"

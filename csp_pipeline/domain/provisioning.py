@@ -1,7 +1,8 @@
 """Licence change requests: what was asked for, what the ledger says became of each, and the events that follow.
 
-What belongs here: requests, their histories and states, and the events made of them. What keeps a request from being
-sent is `provisioning_gates`; sending and asking belong to the targets in `sources`.
+What belongs here: requests, their histories and states, and the events made of them. What the ledger's records hold is
+`provisioning_records`; what keeps a request from being sent is `provisioning_gates`; sending and asking belong to the
+targets in `sources`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class ChangeRequest:
     Attributes:
         requested_at: UTC without zone; None when not told.
         new_quantity: units there are to be; None for a cancellation.
+        term_duration: of a purchase, ISO 8601 such as P1Y; None when it does not say.
+        billing_cycle: of a purchase; None when it does not say.
     """
 
     request_id: str
@@ -49,6 +52,8 @@ class ChangeRequest:
     product_id: str | None = None
     sku_id: str | None = None
     new_quantity: Decimal | None = None
+    term_duration: str | None = None
+    billing_cycle: str | None = None
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -134,6 +139,12 @@ class History:
         return sum(record["type"] == DECISION and record["decision"] == RELEASE for record in self.records)
 
     @property
+    def errors(self) -> list[Record]:
+        """The failures of what was sent since a person last released it."""
+        since = [number for number, record in enumerate(self.records) if record["type"] == DECISION]
+        return [record for record in self.records[since[-1] if since else 0 :] if record["type"] == ERROR]
+
+    @property
     def is_released(self) -> bool:
         """Whether a person said that it shall go out whatever the gates that a person may lift say."""
         return self.releases > 0
@@ -193,52 +204,6 @@ def _does(request: ChangeRequest, change: LoggedChange) -> bool:
 def utc_text(at: datetime) -> str:
     """A time as records keep it: UTC, ISO 8601, without zone."""
     return (at.astimezone(UTC) if at.tzinfo else at).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def outcome_record(request_id: str, finding: Finding, at: datetime) -> Record:
-    """What is written down when an outcome is decided."""
-    return {
-        "type": OUTCOME,
-        "request_id": request_id,
-        "outcome": finding.outcome,
-        "source": finding.source,
-        "message": finding.message,
-        "code": finding.code,
-        "failure_class": finding.failure_class,
-        "quantity_provisioned": finding.quantity_provisioned,
-        "is_known": finding.is_known,
-        "advice": finding.advice,
-        "at": utc_text(at),
-    }
-
-
-def request_record(request: ChangeRequest) -> Record:
-    """A request made by command, as the ledger keeps it."""
-    return {
-        "type": REQUEST,
-        "request_id": request.request_id,
-        "account_id": request.account_id,
-        "customer_id": request.customer_id,
-        "subscription_id": request.subscription_id,
-        "requested_at": utc_text(request.requested_at) if request.requested_at else None,
-        "requested_by": request.requested_by,
-        "channel": request.channel,
-        "operation": request.operation,
-        "product_id": request.product_id,
-        "sku_id": request.sku_id,
-        "new_quantity": None if request.new_quantity is None else f"{request.new_quantity:f}",
-    }
-
-
-def request_of(record: Mapping[str, Any]) -> ChangeRequest:
-    """The request that a ledger record keeps."""
-    at, quantity = record["requested_at"], record["new_quantity"]
-    names = ("request_id", "account_id", "customer_id", "subscription_id", "requested_by", "channel", "operation")
-    return ChangeRequest(
-        **{name: record[name] for name in (*names, "product_id", "sku_id")},
-        requested_at=datetime.fromisoformat(at) if at else None,
-        new_quantity=None if quantity is None else Decimal(quantity),
-    )
 
 
 def event_id_of(*parts: object) -> str:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from csp_pipeline.domain.offers import meant
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from csp_pipeline.domain.offers import Offer
     from csp_pipeline.domain.provisioning import ChangeRequest
 
 STALE_AFTER = timedelta(days=30)
@@ -39,6 +42,7 @@ class Standing:
         quantity: units now; None before the provider was asked, or where it is not asked.
         refundable_quantity: units that may be cut now; None where it is not told.
         commitment_ends_on: last day of the term, ISO; None where it is not told.
+        offers: the ways to buy what is to be bought; None before the provider was asked, or where it is not asked.
     """
 
     account_id: str | None
@@ -49,6 +53,7 @@ class Standing:
     quantity: int | None = None
     refundable_quantity: int | None = None
     commitment_ends_on: str | None = None
+    offers: tuple[Offer, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class Hold:
     """Why a request waits.
 
     Attributes:
-        reason: credit_hold, agreement_missing, account_unknown, earlier_request, stale, seat_limit or window_closed.
+        reason: credit_hold, agreement_missing, account_unknown, earlier_request, stale, seat_limit, window_closed,
+            not_offered or term_unclear.
         is_absolute: whether a release by a person does not lift it.
     """
 
@@ -85,6 +91,7 @@ def hold_on(request: ChangeRequest, standing: Standing, now: datetime, *, is_rel
         _stale(request, now),
         _limits(request, standing),
         _window(request, standing),
+        _offer(request, standing),
     ):
         if hold is not None and (hold.is_absolute or not is_released):
             return hold
@@ -168,4 +175,28 @@ def _window(request: ChangeRequest, standing: Standing) -> Hold | None:
         f"{cut} units are to be returned, but only {standing.refundable_quantity} may be: the window of seven days "
         "after they were bought has closed for the others.",
         f"It goes out by itself once they may be returned.{until} Schedule the cut for the renewal, or cancel it.",
+    )
+
+
+def _offer(request: ChangeRequest, standing: Standing) -> Hold | None:
+    if request.operation != "purchase" or standing.offers is None:
+        return None
+    found = meant(request, standing.offers)
+    if len(found) == 1:
+        return None
+    ways = "; ".join(str(offer) for offer in sorted(found or standing.offers)) or "in no way at all"
+    if not found:
+        return Hold(
+            "not_offered",
+            f"SKU {request.sku_id} of product {request.product_id} is not sold to this customer as asked for; it is "
+            f"sold: {ways}.",
+            "Correct product_id, sku_id, term_duration or billing_cycle of the request; it then goes out by itself.",
+            is_absolute=True,
+        )
+    return Hold(
+        "term_unclear",
+        f"It is sold in several ways and the request does not say which: {ways}. A term binds the customer, so none is "
+        "chosen for it.",
+        "Say so in term_duration and billing_cycle of the request; it then goes out by itself.",
+        is_absolute=True,
     )

@@ -251,6 +251,8 @@ LICENSE_CHANGE_REQUESTS = CommercialTable(
         _text("product_id"),
         _text("sku_id"),
         _decimal("new_quantity"),
+        _text("term_duration"),
+        _text("billing_cycle"),
     ),
     key=("request_id",),
 )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, request_record, utc_text
+from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, utc_text
+from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import DeliveryReport, channels, failed_run, read_outbox, replay, tell
 from csp_pipeline.steps.attestation import attest, to_attest
-from csp_pipeline.steps.provisioning import DISTRIBUTOR, Journal, open_requests, provision, target_of, utc_now
+from csp_pipeline.steps.journal import Journal, utc_now
+from csp_pipeline.steps.provisioning import DISTRIBUTOR, open_requests, provision, target_of
 from csp_pipeline.steps.provisioning_facts import Facts, read_facts
 from csp_pipeline.storage.ledger import PROVISIONING, last_hash
 from csp_pipeline.storage.warehouse import exclusive, writing

@@ -11,6 +11,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
@@ -137,6 +138,7 @@ class Calls:
         as_user: bool = False,
         resource: str = "",
         request_id: str | None = None,
+        is_done: Callable[[], httpx.Response | None] | None = None,
     ) -> httpx.Response:
         """Make a request and return its answer, which is a success (2xx) and completely read.
 
@@ -151,9 +153,11 @@ class Calls:
             resource: the resource's name for the pace and for errors.
             request_id: the MS-RequestId; a new one when not given. It stays the same on every attempt, so that the
                 service does a change once.
+            is_done: asked before a change is sent again, as a failure may be an answer that was lost: the answer that
+                shows it done, or None when it certainly is not; what it raises ends the call.
 
         Returns:
-            The answer.
+            The answer, or the one that shows that an earlier attempt did it.
 
         Raises:
             AuthenticationError: the login or the service does not accept who asks.
@@ -165,7 +169,7 @@ class Calls:
         call.json, call.content = json, content
         if request_id is not None:
             call.headers["MS-RequestId"] = request_id
-        return self._answer(call)
+        return self._answer(call, is_done)
 
     @contextmanager
     def stream(
@@ -241,9 +245,15 @@ class Calls:
             )
         return url
 
-    def _answer(self, call: _Call) -> httpx.Response:
+    def _answer(self, call: _Call, is_done: Callable[[], httpx.Response | None] | None = None) -> httpx.Response:
         self._login.token(self._scope, as_user=call.as_user)  # a login that fails is not tried again for every attempt
-        return self._policy(self._attempt, call)
+        attempts = count()
+
+        def attempt() -> httpx.Response:
+            done = is_done() if is_done is not None and next(attempts) else None
+            return self._attempt(call) if done is None else done
+
+        return self._policy(attempt)
 
     def _attempt(self, call: _Call) -> httpx.Response:
         """Make a request once, or twice when the token had to be renewed."""

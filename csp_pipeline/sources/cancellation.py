@@ -11,13 +11,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from csp_pipeline.domain.provisioning import GONE
 from csp_pipeline.formats.columns import normalised
-from csp_pipeline.formats.records import nested, value_of
+from csp_pipeline.formats.records import value_of
 from csp_pipeline.sources.paging import IncompleteAnswerError, page_of
 from csp_pipeline.sources.provider_errors import ProviderError
-from csp_pipeline.sources.quantity_change import RESOURCE, send_whole
+from csp_pipeline.sources.quantity_change import RESOURCE, send_whole, version_of
 
 if TYPE_CHECKING:
     from csp_pipeline.sources.calls import Calls
+    from csp_pipeline.sources.paging import Record
 
 _READINGS = 3
 _DELETED = "deleted"
@@ -44,15 +45,19 @@ def cancel_subscription(calls: Calls, uri: str, request_id: str) -> str:
         name = next((name for name in subscription if normalised(name) == "status"), None)
         if name is None:
             raise IncompleteAnswerError("expected a subscription with a status, found none", where=uri)
-        if str(subscription[name]).lower() in GONE:
+        if _is_gone(subscription):
             return str(subscription[name]).lower()
-        etag = str(value_of(nested(subscription, "attributes"), "etag") or response.headers.get("ETag", ""))
+        etag = version_of(subscription, response)
         sent_as = request_id if reading == 0 else str(uuid5(NAMESPACE_URL, f"{request_id}/{etag}"))
         try:
-            answer = send_whole(calls, uri, {**subscription, name: _DELETED}, etag, sent_as)
+            answer = send_whole(calls, uri, {**subscription, name: _DELETED}, etag, sent_as, _is_gone)
         except ProviderError as refusal:
             if refusal.repeat != "reread" or reading == _READINGS - 1:
                 raise
             continue
         return str(value_of(page_of(answer, uri).items[0], "status")).lower() if answer.content.strip() else _DELETED
     raise AssertionError("the last reading either returns or raises")
+
+
+def _is_gone(subscription: Record) -> bool:
+    return str(value_of(subscription, "status")).lower() in GONE

@@ -16,12 +16,15 @@ from urllib.parse import quote
 from csp_pipeline.errors import UsageError
 from csp_pipeline.sources.cancellation import cancel_subscription
 from csp_pipeline.sources.paging import IncompleteAnswerError, Page, page_of, pages, uri_of
+from csp_pipeline.sources.purchase import buy, offers_of
 from csp_pipeline.sources.quantity_change import QuantityChange, change_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from csp_pipeline.domain.offers import Offer
     from csp_pipeline.sources.calls import Calls
+    from csp_pipeline.sources.paging import Record
 
 AUDIT_DAYS = 90
 _AUDIT_WINDOW_DAYS = 30
@@ -224,26 +227,14 @@ class PartnerCenter:
         """Cancel a subscription and tell its status then; see `cancellation`."""
         return cancel_subscription(self._calls, _subscription(customer_id, subscription_id), request_id)
 
-    def place_order(self, customer_id: str, offer_id: str, quantity: int, request_id: str) -> Page:
-        """Buy units of an offer; the subscription comes with the term and the billing plan of the offer.
+    def offers(self, customer_id: str, product_id: str, sku_id: str) -> list[Offer]:
+        """The ways in which a customer can buy a SKU; none when it is not sold to it."""
+        uri = f"{_customer(customer_id)}/products/{_quoted(product_id)}/skus/{_quoted(sku_id)}/availabilities"
+        return offers_of(item for page in self._pages(uri, "availabilities") for item in page.items)
 
-        Args:
-            customer_id: the customer.
-            offer_id: product, SKU and, where it is known, availability, with colons between.
-            quantity: units.
-            request_id: identifies the purchase: sent again under the same id it is made once. It also stands as the
-                name of the line, by which the order can be found when the answer was lost.
-
-        Returns:
-            The order as it was taken in.
-
-        Raises:
-            RefusedError: the provider does not sell it to this customer.
-        """
-        uri = f"{_customer(customer_id)}/orders"
-        line = {"lineItemNumber": 0, "offerId": offer_id, "quantity": quantity, "friendlyName": order_name(request_id)}
-        body = {"referenceCustomerId": customer_id, "lineItems": [line]}
-        return page_of(self._calls.send("POST", uri, json=body, resource="orders", request_id=request_id), uri)
+    def buy(self, customer_id: str, offer: Offer, quantity: int, request_id: str) -> Record | None:
+        """Buy units of an offer and tell the order; see `purchase`."""
+        return buy(self._calls, _customer(customer_id), offer, quantity, request_id)
 
     def price_sheet(
         self, market: str, view: PriceView, timeline: Timeline = "current", month: str | None = None
@@ -299,11 +290,6 @@ class PartnerCenter:
 def _pieces(pricing: Calls, uri: str) -> Iterator[bytes]:
     with pricing.stream(uri, headers=_AS_STORED, as_user=True, resource="pricing") as answer:
         yield from answer.iter_bytes()
-
-
-def order_name(request_id: str) -> str:
-    """The name by which the line of an order made for a request can be found."""
-    return f"csp-pipeline {request_id}"
 
 
 def _quoted(identifier: str) -> str:

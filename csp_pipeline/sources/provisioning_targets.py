@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from csp_pipeline.domain.offers import Offer, meant
 from csp_pipeline.domain.provisioning import GONE, ChangeRequest, Finding, key_of
 from csp_pipeline.formats.records import as_text, nested, value_of
-from csp_pipeline.sources.partner_center import order_name
 from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
+from csp_pipeline.sources.purchase import order_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from csp_pipeline.sources.partner_center import PartnerCenter
 
@@ -29,12 +30,13 @@ SHOWN_AS_CLASS = {"business_rule": "business_rule"}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A subscription before a request is sent.
+    """A subscription, or what is on offer, before a request is sent.
 
     Attributes:
         quantity: units now; None where the target does not tell them.
         version: changes with every change of it; empty where it is not told.
         refundable_quantity: units that may be returned now; None where it is not told.
+        offers: of a purchase, the ways to buy it; None where they are not told.
     """
 
     quantity: int | None = None
@@ -42,6 +44,7 @@ class Seen:
     status: str = ""
     refundable_quantity: int | None = None
     commitment_ends_on: str | None = None
+    offers: tuple[Offer, ...] | None = None
 
 
 class Target(Protocol):
@@ -76,7 +79,7 @@ class Target(Protocol):
 
 
 class PartnerCenterTarget:
-    """Partner Center: a change is a PATCH, a purchase an order; what became of it is read from four resources.
+    """Partner Center: a change is a PATCH, a purchase a cart; what became of it is read from four resources.
 
     Args:
         center: the client.
@@ -89,9 +92,9 @@ class PartnerCenterTarget:
         self._center, self._now = center, now
 
     def look(self, request: ChangeRequest) -> Seen:
-        """The subscription as it is; of a purchase there is nothing to look at."""
+        """The subscription as it is; of a purchase, the ways to buy it."""
         if request.operation == "purchase":
-            return Seen()
+            return Seen(offers=tuple(self._offers(request)))
         record = self._subscription(request)
         refundable = nested(record, "refundableQuantity")
         ends = as_text(value_of(record, "commitmentEndDate"))
@@ -107,10 +110,7 @@ class PartnerCenterTarget:
         """Change the subscription, or order."""
         customer_id, subscription_id = str(request.customer_id), str(request.subscription_id)
         if request.operation == "purchase":
-            self._center.place_order(
-                customer_id, f"{request.product_id}:{request.sku_id}", request.quantity, request_id
-            )
-            return self._ask_orders(request, request_id)
+            return self._buy(request, request_id)
         if request.operation == "cancel":
             status = self._center.cancel_subscription(customer_id, subscription_id, request_id)
             return _done(request, f"The subscription is {status}.", "answer", 0)
@@ -130,6 +130,17 @@ class PartnerCenterTarget:
         if intent["version"] and _version(record) == intent["version"]:
             return Finding("absent", "subscription")
         return self._failed_status(request, record) or self._logged(request, record, intent)
+
+    def _offers(self, request: ChangeRequest) -> list[Offer]:
+        return self._center.offers(str(request.customer_id), str(request.product_id), str(request.sku_id))
+
+    def _buy(self, request: ChangeRequest, request_id: str) -> Finding:
+        """Buy the one offer that the request means; the gate has seen to it that there is one."""
+        offers = meant(request, self._offers(request))
+        if len(offers) != 1:
+            raise ProviderError("what is on offer changed while it was bought", resource="availabilities")
+        order = self._center.buy(str(request.customer_id), offers[0], request.quantity, request_id)
+        return self._line_of(request, request_id, [order] if order else []) or self._ask_orders(request, request_id)
 
     def _confirmed(self, request: ChangeRequest) -> Finding:
         """What is provisioned of a subscription that has the quantity asked for."""
@@ -194,16 +205,24 @@ class PartnerCenterTarget:
 
     def _ask_orders(self, request: ChangeRequest, request_id: str, intent: Mapping[str, Any] | None = None) -> Finding:
         """The order that carries the request's name, and how its line was provisioned."""
-        name = order_name(request_id)
         for page in self._center.orders(str(request.customer_id)):
-            for order in page.items:
-                lines = value_of(order, "lineItems")
-                for line in lines if isinstance(lines, list) else []:
-                    if value_of(line, "friendlyName") == name:
-                        return self._order_line(request, order, line)
+            found = self._line_of(request, request_id, page.items)
+            if found is not None:
+                return found
         if intent is not None and self._now() - datetime.fromisoformat(intent["at"]) >= LOG_LAG:
             return Finding("absent", "order")
         return Finding("pending", "order", "Sent; the order is not listed yet.")
+
+    def _line_of(
+        self, request: ChangeRequest, request_id: str, orders: Sequence[Mapping[str, object]]
+    ) -> Finding | None:
+        name = order_name(request_id)
+        for order in orders:
+            lines = value_of(order, "lineItems")
+            for line in lines if isinstance(lines, list) else []:
+                if value_of(line, "friendlyName") == name:
+                    return self._order_line(request, order, line)
+        return None
 
     def _order_line(self, request: ChangeRequest, order: Mapping[str, object], line: Mapping[str, object]) -> Finding:
         order_id = str(value_of(order, "id"))

@@ -19,6 +19,8 @@ from csp_pipeline.sources.paging import IncompleteAnswerError, page_of, relative
 from csp_pipeline.sources.provider_errors import ProviderError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from csp_pipeline.sources.calls import Calls
@@ -78,21 +80,68 @@ def change_quantity(calls: Calls, uri: str, new_quantity: int, request_id: str) 
         if before == new_quantity:
             return QuantityChange("applied" if reading else "unchanged", found, new_quantity)
         changed = {**subscription, name: NumberText(new_quantity)}
-        etag = str(value_of(nested(subscription, "attributes"), "etag") or response.headers.get("ETag", ""))
+        etag = version_of(subscription, response)
         sent_as = request_id if reading == 0 else str(uuid5(NAMESPACE_URL, f"{request_id}/{etag}"))
         try:
-            return _outcome(send_whole(calls, uri, changed, etag, sent_as), uri, found, new_quantity)
+            answer = send_whole(calls, uri, changed, etag, sent_as, lambda now: _quantity(now, uri)[1] == new_quantity)
+            return _outcome(answer, uri, found, new_quantity)
         except ProviderError as refusal:
             if refusal.repeat != "reread" or reading == _READINGS - 1:
                 raise
     raise AssertionError("the last reading either returns or raises")
 
 
-def send_whole(calls: Calls, uri: str, subscription: Record, etag: str, request_id: str) -> httpx.Response:
-    """Send a subscription back, changed, if nobody has changed it since it was read (`etag`)."""
+def send_whole(  # noqa: PLR0913, PLR0917  (what a change is made of)
+    calls: Calls,
+    uri: str,
+    subscription: Record,
+    etag: str,
+    request_id: str,
+    is_changed: Callable[[Record], bool],
+) -> httpx.Response:
+    """Send a subscription back, changed, if nobody has changed it since it was read.
+
+    When no answer comes, the subscription is read before the change is sent again: the answer may be all that was lost.
+
+    Args:
+        calls: the connection.
+        uri: the path of the subscription.
+        subscription: all its fields, with the change.
+        etag: the version that was read.
+        request_id: identifies the change.
+        is_changed: whether a subscription that is read has the change.
+
+    Returns:
+        The answer, or the subscription when it has the change already.
+
+    Raises:
+        ProviderError: the change is refused, or the subscription is now neither as it was nor as it is to be.
+    """
+
+    def done() -> httpx.Response | None:
+        found = calls.get(uri, resource=RESOURCE)
+        record = page_of(found, uri).items[0]
+        if is_changed(record):
+            return found
+        if etag and version_of(record, found) != etag:
+            raise ProviderError(
+                "the answer to a change was lost, and the subscription was changed by somebody else meanwhile",
+                advice="Whether the change was made is asked of the activity log.",
+                where=f"PATCH {uri}",
+                resource=RESOURCE,
+            )
+        return None
+
     headers = {"Content-Type": "application/json"} | ({"If-Match": etag} if etag else {})
     content = (as_text(subscription) or "").encode()
-    return calls.send("PATCH", uri, content=content, headers=headers, resource=RESOURCE, request_id=request_id)
+    return calls.send(
+        "PATCH", uri, content=content, headers=headers, resource=RESOURCE, request_id=request_id, is_done=done
+    )
+
+
+def version_of(subscription: Record, response: httpx.Response) -> str:
+    """What changes with every change of a subscription; empty where it is not told."""
+    return str(value_of(nested(subscription, "attributes"), "etag") or response.headers.get("ETag", ""))
 
 
 def _outcome(response: httpx.Response, uri: str, before: int, asked: int) -> QuantityChange:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from csp_pipeline.notifications.outbox import Alert, Entry
 from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import alerts_of, channels, read_outbox
-from csp_pipeline.steps.provisioning import utc_now
+from csp_pipeline.steps.journal import utc_now
 from csp_pipeline.steps.provisioning_tables import write_rows
 
 if TYPE_CHECKING:

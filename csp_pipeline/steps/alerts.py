@@ -15,7 +15,7 @@ from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of,
 from csp_pipeline.notifications.outbox import ATTEMPT, REPLAY, RESULT, Alert, Entry, Outbox
 from csp_pipeline.notifications.templates import render
 from csp_pipeline.steps.alert_facts import News
-from csp_pipeline.steps.provisioning import Journal, utc_now
+from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.storage.ledger import ALERTS, catch_up_head, read_batches
 
 if TYPE_CHECKING:

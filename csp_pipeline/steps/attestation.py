@@ -14,7 +14,7 @@ from csp_pipeline.domain.provisioning import key_of, utc_text
 from csp_pipeline.formats.records import value_of
 from csp_pipeline.sources.partner_center import PrimaryContact
 from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
-from csp_pipeline.steps.provisioning import Journal
+from csp_pipeline.steps.journal import Journal
 from csp_pipeline.steps.provisioning_facts import ATTESTATION, ATTESTING
 
 if TYPE_CHECKING:

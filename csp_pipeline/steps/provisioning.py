@@ -8,11 +8,10 @@ did not arrive. The gates are `domain/provisioning_gates`, the targets are in `s
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.provisioning import (
-    ERROR,
     FINISHED,
     INTENT,
     WAITING,
@@ -20,14 +19,14 @@ from csp_pipeline.domain.provisioning import (
     Finding,
     History,
     Record,
-    outcome_record,
     provider_request_id,
-    utc_text,
 )
 from csp_pipeline.domain.provisioning_gates import Hold, hold_on
-from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError
+from csp_pipeline.domain.provisioning_records import error_record, intent_record, outcome_record, waiting_record
+from csp_pipeline.sources.provider_errors import AuthenticationError, ProviderError, provider_error
 from csp_pipeline.sources.provisioning_targets import LONGEST_PENDING, finding_of, is_final
-from csp_pipeline.storage.ledger import PROVISIONING, append, catch_up_head
+from csp_pipeline.steps.journal import Journal, utc_now
+from csp_pipeline.storage.ledger import catch_up_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,38 +40,6 @@ ROUNDS = 2
 MOST_FAILURES = 3
 """After so many technical failures one after another the target is left alone until the next round or run."""
 PARTNER_CENTER, DISTRIBUTOR = "partner_center", "distributor"
-
-
-def utc_now() -> datetime:
-    """The present moment, UTC without zone, in whole seconds."""
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
-@dataclass
-class Journal:
-    """The ledger's batches on provisioning; what is noted counts with the next intent, or at the end.
-
-    Args:
-        home: where the ledger is; whoever writes holds its lock.
-        now: the present moment, UTC without zone.
-        at: told a sentence before and after each batch counts.
-    """
-
-    home: Home
-    now: Callable[[], datetime]
-    at: Callable[[str], None] = lambda _: None
-    kind: str = PROVISIONING
-    _noted: list[Record] = field(default_factory=list)
-
-    def note(self, record: Record) -> None:
-        """Take a record down for the next batch."""
-        self._noted.append(record)
-
-    def commit(self) -> None:
-        """Write what was noted as one batch; nothing when nothing was."""
-        if self._noted:
-            append(self.home.ledger, self.kind, self._noted, self.now().replace(tzinfo=UTC), at=self.at)
-            self._noted = []
 
 
 @dataclass
@@ -184,7 +151,7 @@ def _advance(work: _Work, request: ChangeRequest, tell: Callable[[str], None], a
         work.decide(request, Finding("failed", "gate", message, "invalid_request", "business_rule", advice=advice))
         return
     if state in {"sent", "pending"}:
-        if not _ask(work, request, history, target):
+        if not _ask(work, request, history, target) or _is_given_up(work, request, history):
             return
     elif state == "waiting" and (done := work.facts.settled(request)):
         message = f"It was done by somebody else on {done.changed_at.date()}."
@@ -224,6 +191,21 @@ def _ask(work: _Work, request: ChangeRequest, history: History, target: Target) 
     return False
 
 
+def _is_given_up(work: _Work, request: ChangeRequest, history: History) -> bool:
+    """Decide a request that failed as often as it may; True when it did and is sent no more.
+
+    What can be asked about at once is decided when it is sent; an order may be listed late, so each sending of a
+    purchase may have to wait for a later run.
+    """
+    errors = history.errors
+    if len(errors) < ROUNDS:
+        return False
+    last = errors[-1]
+    error = provider_error(last["status"], last["code"], last["message"])
+    work.decide(request, finding_of(error, _quantity_before(history)))
+    return True
+
+
 def _send(
     work: _Work, request: ChangeRequest, target: Target, tell: Callable[[str], None], at: Callable[[str], None]
 ) -> None:
@@ -245,6 +227,7 @@ def _send(
         quantity=seen.quantity,
         refundable_quantity=seen.refundable_quantity,
         commitment_ends_on=seen.commitment_ends_on,
+        offers=seen.offers,
     )
     if request.operation == "change_quantity" and seen.quantity == request.quantity and history.last(INTENT) is None:
         message = f"The subscription already has {seen.quantity} units; nothing was sent."
@@ -255,7 +238,8 @@ def _send(
         _wait(work, request, hold)
         return
     request_id = provider_request_id(request, history.releases)
-    work.note(request, _intent(request, target, request_id, seen.quantity, seen.version, work.now()))
+    intent = intent_record(request, target.name, request_id, seen.quantity, seen.version, work.now())
+    work.note(request, intent)
     work.journal.commit()
     at(f"{request.request_id} is about to be sent.")
     tell(f"Sending request {request.request_id} to {target.name.replace('_', ' ')}.")
@@ -284,17 +268,8 @@ def _fail(work: _Work, request: ChangeRequest, target: Target, error: ProviderEr
     if history.state != "sent":  # it could not even be looked at, so nothing was sent
         work.report.problems.append(f"Request {request.request_id} was not sent: {error}")
         return
-    work.note(
-        request,
-        {
-            "type": ERROR,
-            "request_id": request.request_id,
-            "code": error.code,
-            "status": error.status,
-            "message": error.message,
-            "at": utc_text(work.now()),
-        },
-    )
+    failure = error_record(request.request_id, error.code, error.status, error.message, work.now())
+    work.note(request, failure)
     if work.is_last and _ask(work, request, history, target):
         work.decide(request, finding_of(error, _quantity_before(history)))
 
@@ -304,35 +279,7 @@ def _wait(work: _Work, request: ChangeRequest, hold: Hold) -> None:
     last = work.facts.history(request).last(WAITING)
     if work.facts.history(request).state == "waiting" and last is not None and last["reason"] == hold.reason:
         return
-    work.note(
-        request,
-        {
-            "type": WAITING,
-            "request_id": request.request_id,
-            "reason": hold.reason,
-            "message": hold.message,
-            "next_step": hold.next_step,
-            "at": utc_text(work.now()),
-        },
-    )
-
-
-def _intent(  # noqa: PLR0913, PLR0917  (what a sending is known by)
-    request: ChangeRequest, target: Target, request_id: str, quantity: int | None, version: str, at: datetime
-) -> Record:
-    return {
-        "type": INTENT,
-        "request_id": request.request_id,
-        "provider_request_id": request_id,
-        "target": target.name,
-        "customer_id": request.customer_id,
-        "subscription_id": request.subscription_id,
-        "operation": request.operation,
-        "quantity_before": quantity,
-        "quantity_requested": request.quantity,
-        "version": version,
-        "at": utc_text(at),
-    }
+    work.note(request, waiting_record(request.request_id, hold, work.now()))
 
 
 def target_of(facts: Facts, request: ChangeRequest) -> str:

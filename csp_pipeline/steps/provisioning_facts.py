@@ -16,10 +16,10 @@ from csp_pipeline.domain.provisioning import (
     LoggedChange,
     histories,
     key_of,
-    request_of,
     settled_by_log,
 )
 from csp_pipeline.domain.provisioning_gates import SeatLimits, Standing
+from csp_pipeline.domain.provisioning_records import request_of
 from csp_pipeline.storage.ledger import PROVISIONING, read_batches
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ SELECT
     coalesce(operation, 'change_quantity') AS operation,
     product_id,
     sku_id,
-    new_quantity
+    new_quantity,
+    term_duration,
+    billing_cycle
 FROM reference.license_change_requests
 """
 

@@ -23,7 +23,8 @@ from csp_pipeline.domain.provisioning import (
 from csp_pipeline.domain.provisioning_gates import hold_on
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.sources.error_codes import codes
-from csp_pipeline.steps.provisioning import target_of, utc_now
+from csp_pipeline.steps.journal import utc_now
+from csp_pipeline.steps.provisioning import target_of
 from csp_pipeline.steps.provisioning_facts import ATTESTATION, Affected, Facts, read_facts
 from csp_pipeline.storage.rows import as_arrow
 from csp_pipeline.storage.warehouse import replace_rows

@@ -219,5 +219,5 @@ def test_every_fault_is_tested_here() -> None:
         "provisioning-technical",
         "provisioning-business",
         "lost-answers",
-    }  # the last in steps/test_provisioning.py
+    }  # the last in test_provisioning.py
     assert COPIES | others | changes == set(NAMES)

@@ -12,7 +12,7 @@ from csp_pipeline.errors import UsageError
 from csp_pipeline.sources.calls import Calls
 from csp_pipeline.sources.paging import IncompleteAnswerError
 from csp_pipeline.sources.partner_center import PartnerCenter
-from csp_pipeline.sources.provider_errors import RefusedError
+from csp_pipeline.sources.provider_errors import ProviderError, RefusedError
 from csp_pipeline.sources.quantity_change import QuantityChange
 from csp_pipeline_tests.sources.answering import Asked, Service, TwoTokens, serving
 
@@ -137,9 +137,27 @@ def test_a_refusal_by_rule_is_told_and_not_tried_again(center: PartnerCenter, se
 
 
 def test_a_repeated_attempt_carries_the_same_request_id(center: PartnerCenter, service: Service) -> None:
-    service.answers(subscription(), Response(status_code=503), subscription(Quantity=12))
+    service.answers(subscription(), Response(status_code=503), subscription(), subscription(Quantity=12))
     assert center.change_quantity("c1", "s1", 12, "r1").outcome == "applied"
     assert [patch.headers["ms-requestid"] for patch in sent(service)] == ["r1", "r1"]
+
+
+def test_after_a_failure_the_subscription_is_read_before_anything_is_sent_again(
+    center: PartnerCenter, service: Service
+) -> None:
+    service.answers(subscription(), Response(status_code=504), subscription(Quantity=12))
+    assert center.change_quantity("c1", "s1", 12, "r1") == QuantityChange("applied", 10, 12)
+    assert len(sent(service)) == 1
+
+
+def test_a_subscription_changed_by_somebody_else_after_a_lost_answer_is_left_alone(
+    center: PartnerCenter, service: Service
+) -> None:
+    changed = subscription(Quantity=17, attributes={"etag": "e2"})
+    service.answers(subscription(), Response(status_code=504), changed)
+    with pytest.raises(ProviderError, match="changed by somebody else") as failure:
+        center.change_quantity("c1", "s1", 12, "r1")
+    assert (failure.value.failure_class, failure.value.repeat, len(sent(service))) == ("technical", "never", 1)
 
 
 def test_a_whole_quantity_is_understood_in_any_notation(center: PartnerCenter, service: Service) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
-from csp_pipeline.domain.provisioning import ChangeRequest, key_of, request_record
+from csp_pipeline.domain.provisioning import ChangeRequest, key_of
+from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.sandbox.partner import Arguments, Partner, build_partner
 from csp_pipeline.sandbox.server.faults import Faults
@@ -20,7 +21,8 @@ from csp_pipeline.sources.calls import Calls
 from csp_pipeline.sources.distributor_orders import DistributorOrders
 from csp_pipeline.sources.partner_center import PartnerCenter
 from csp_pipeline.sources.provisioning_targets import PartnerCenterTarget
-from csp_pipeline.steps.provisioning import Journal, ProvisioningReport, provision
+from csp_pipeline.steps.journal import Journal
+from csp_pipeline.steps.provisioning import ProvisioningReport, provision
 from csp_pipeline.steps.provisioning_facts import read_facts
 from csp_pipeline.storage.warehouse import configure
 from csp_pipeline_tests.sandbox.server.partner_center_case import Clock, calling

@@ -216,18 +216,23 @@ def test_without_an_address_alerts_are_shown_and_nothing_is_kept(case: Provision
     assert not read_outbox(case.home).entries
 
 
-def test_an_unknown_code_is_classed_by_status_and_raised_for_triage(case: ProvisioningCase, hook: Service) -> None:
+@pytest.mark.parametrize(
+    ("status", "failure_class"), [(400, "business_rule"), (409, "business_rule"), (500, "technical")]
+)
+def test_an_unknown_code_is_classed_by_status_and_raised_for_triage(
+    case: ProvisioningCase, hook: Service, status: int, failure_class: str
+) -> None:
     from csp_pipeline.sandbox.server.answers import RefusedError  # noqa: PLC0415
 
     def refuse(*_: object, **__: object) -> None:
-        raise RefusedError(400, "987654", "Something new.")
+        raise RefusedError(status, "987654", "Something new.")
 
     case.state.provisioning.change = refuse  # type: ignore[assignment]
     seats = case.subscriptions()[0]
     case.request("R-1", seats, case.quantity(seats) + 1)
     case.run()
     told(case, settings_of(case, webhook(hook)))
-    assert case.last("R-1")["failure_class"] == "business_rule"
+    assert case.last("R-1")["failure_class"] == failure_class
     assert [message["title"] for message in messages(hook)][1:] == ["Unknown error code 987654 of the provider"]
 
 

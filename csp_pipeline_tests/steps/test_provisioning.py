@@ -48,15 +48,27 @@ def test_a_change_leaves_renewal_and_scheduled_changes_as_they_were(case: Provis
     assert case.quantity(seats) == before["quantity"] + 1
 
 
-def test_a_lost_answer_is_resolved_by_asking_and_never_by_sending_again(home: Home) -> None:
-    with provisioning_case(home) as case:
-        seats = case.subscriptions()[0]
-        wanted = case.quantity(seats) + 2
-        case.request("R-1", seats, wanted)
-        lost = LosingPatches(case)
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_lost_answer_is_resolved_by_asking_and_never_by_sending_again(case: ProvisioningCase, attempts: int) -> None:
+    case.attempts = attempts
+    seats = case.subscriptions()[0]
+    wanted = case.quantity(seats) + 2
+    case.request("R-1", seats, wanted)
+    lost = LosingPatches(case)
+    for _ in range(2):
         case.run()
         assert (lost.patches, case.state_of("R-1"), case.quantity(seats)) == (1, "succeeded", wanted)
-        assert case.log(seats) == 1
+    assert case.log(seats) == 1
+
+
+def test_a_cancellation_whose_answer_is_lost_is_sent_once(case: ProvisioningCase) -> None:
+    seats = case.subscriptions()[0]
+    bought = (case.quantity(seats), case.now)
+    case.state.provisioning._added[seats[1]] = [bought]  # noqa: SLF001  (bought today, so that it may be cancelled)
+    case.request("R-1", seats, None, operation="cancel")
+    lost = LosingPatches(case)
+    case.run()
+    assert (lost.patches, case.state_of("R-1"), case.item(seats)["status"]) == (1, "succeeded", "deleted")
 
 
 class LosingPatches:
@@ -66,7 +78,6 @@ class LosingPatches:
         from csp_pipeline.sandbox.server.answers import RefusedError  # noqa: PLC0415
 
         self.patches = 0
-        case.attempts = 1
         change = case.state.provisioning.change
 
         def lose(*args: object, **named: object) -> object:

@@ -5,6 +5,7 @@ What belongs here: the look of an answer. Which answer a request gets is decided
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -59,6 +60,21 @@ def unfiltered(request: Request) -> None:
     """
     if "filter" in request.query_params:
         raise invalid("This collection of the sandbox cannot be filtered.")
+
+
+async def sent_object(request: Request) -> Json:
+    """The JSON object that was sent.
+
+    Raises:
+        RefusedError: The body is none.
+    """
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    return body
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,13 +6,20 @@ state, the look of an answer in `answers` and `paging`.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from csp_pipeline.sandbox import resources
 from csp_pipeline.sandbox.json_text import Json, collection
 from csp_pipeline.sandbox.server import audit_log
-from csp_pipeline.sandbox.server.answers import REQUEST_ID, RefusedError, invalid, json_answer, not_found, unfiltered
+from csp_pipeline.sandbox.server.answers import (
+    REQUEST_ID,
+    RefusedError,
+    invalid,
+    json_answer,
+    not_found,
+    sent_object,
+    unfiltered,
+)
 from csp_pipeline.sandbox.server.paging import Listed, continued
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ class CustomerAnswers:
     async def change_subscription(self, request: Request) -> Response:
         """Change a subscription to what is sent."""
         customer, item = self._subscription(request)
-        body = await _object(request)
+        body = await sent_object(request)
         attributes = next((value for name, value in body.items() if name.lower() == "attributes"), None)
         sent = {name.lower(): value for name, value in attributes.items()} if isinstance(attributes, dict) else {}
         status, changed = self._state.provisioning.change(
@@ -110,7 +117,7 @@ class CustomerAnswers:
 
     async def confirm_agreement(self, request: Request) -> Response:
         """Take down that a customer accepted the agreement; a second confirmation by the same person is refused."""
-        customer, body = self._customer(request), await _object(request)
+        customer, body = self._customer(request), await sent_object(request)
         sent_as = (customer.customer_id, request.headers.get(REQUEST_ID, ""))
         if sent_as[1] and sent_as in self._confirmed:
             return json_answer(self._confirmed[sent_as], 201)
@@ -193,13 +200,3 @@ def _already_confirmed() -> RefusedError:
         "errorMessageExtended": "InternalErrorCode=600061",
     }
     return RefusedError(400, "600061", sentence, body=body)
-
-
-async def _object(request: Request) -> Json:
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise invalid("The body must be a JSON object.")
-    return body

@@ -1,6 +1,7 @@
 """Partner Center's routes: customers and what each has, the activity log, invoices, agreements, prices.
 
-What belongs here: addresses, and who may call them. The answers are in `customer_answers` and `billing_answers`.
+What belongs here: addresses, and who may call them. The answers are in `customer_answers`, `carts` and
+`billing_answers`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from csp_pipeline.sandbox.server.answers import RefusedError, json_answer, stamped
 from csp_pipeline.sandbox.server.billing_answers import BillingAnswers
+from csp_pipeline.sandbox.server.carts import CartAnswers
 from csp_pipeline.sandbox.server.customer_answers import CustomerAnswers
 from csp_pipeline.sandbox.server.login import PARTNER_CENTER
 
@@ -48,7 +50,7 @@ def routes(state: State, authorise: Authorise) -> list[Route]:
     Returns:
         The routes.
     """
-    served, billed = CustomerAnswers(state), BillingAnswers(state)
+    served, billed, bought = CustomerAnswers(state), BillingAnswers(state), CartAnswers(state)
     anybody: list[tuple[str, str, Endpoint]] = [
         ("GET", "/v1/customers", served.customers),
         ("GET", CUSTOMER, served.customer),
@@ -58,6 +60,10 @@ def routes(state: State, authorise: Authorise) -> list[Route]:
         ("GET", f"{SUBSCRIPTION}/azureEntitlements", served.entitlements),
         ("GET", f"{CUSTOMER}/orders", served.orders),
         ("GET", ORDER, served.order),
+        ("GET", f"{CUSTOMER}/products/{{product_id}}/skus/{{sku_id}}/availabilities", bought.availabilities),
+        ("POST", f"{CUSTOMER}/carts", bought.create),
+        ("GET", f"{CUSTOMER}/carts/{{cart_id}}", bought.cart),
+        ("POST", f"{CUSTOMER}/carts/{{cart_id}}/checkout", bought.checkout),
         ("GET", f"{CUSTOMER}/agreements", served.agreements),
         ("POST", f"{CUSTOMER}/agreements", served.confirm_agreement),
         ("GET", "/v1/agreements", served.agreement_metadata),

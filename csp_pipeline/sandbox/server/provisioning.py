@@ -118,6 +118,15 @@ class Provisioning:
             self._answered[subscription_id, request_id] = answer
         return answer
 
+    def add(self, customer_id: str, subscription: Json) -> None:
+        """Take in a subscription that was bought; its seats may be returned as others that were added."""
+        nothing = {**subscription, "quantity": 0}
+        bought = {**self.state.subscriptions[customer_id], subscription["id"]: nothing}
+        self.state.subscriptions = {**self.state.subscriptions, customer_id: bought}
+        self._store(customer_id, subscription)
+        self._note_seats(subscription["id"], subscription["quantity"])
+        self._log(customer_id, nothing, subscription["quantity"], "succeeded", "create_order")
+
     def status(self, customer_id: str, subscription_id: str) -> Json:
         """The provisioning status of a subscription; a change that was accepted ends once it has been asked for."""
         subscription = self.state.subscriptions[customer_id][subscription_id]
@@ -229,7 +238,9 @@ class Provisioning:
                 added.append((quantity + more, at))
             more = min(0, more + quantity)
 
-    def _log(self, customer_id: str, before: Json, quantity: int, status: str) -> None:
+    def _log(
+        self, customer_id: str, before: Json, quantity: int, status: str, operation: str = "update_subscription"
+    ) -> None:
         """Add an operation to the activity log."""
 
         def value(units: int) -> str:
@@ -245,7 +256,7 @@ class Provisioning:
             "resourceType": "subscription",
             "resourceOldValue": value(before["quantity"]),
             "resourceNewValue": value(quantity),
-            "operationType": "update_subscription",
+            "operationType": operation,
             "operationDate": resources.instant(self.state.clock()),
             "operationStatus": status,
             "customizedData": [
