@@ -76,7 +76,7 @@ def provider_line(piece: CostPiece, contract: Contract, unit_price: Fraction | N
         end=max(piece.end, piece.start),
         quantity=piece.quantity,
         expected_units=expected_units(piece, contract, unit_price),
-        daily_price=contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months) / cycle.days,
+        daily_price=contract.daily_price(piece.start, cycle.months or contract.months, cycle.days, unit_price),
         monthly_price=contract.monthly_price(piece.start) if contract.tiers is None else None,
         subscription_starts_on=piece.subscription_starts_on,
         cycle_start=cycle.start,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.contract_lines import price_on
@@ -116,10 +117,14 @@ class Contract:
         """The price of a unit for a full cycle that begins on a day."""
         return Fraction(price_on(self.price_steps, day, self.unit_price))
 
+    def discount_on(self, start: date) -> Decimal:
+        """The percentage taken off a charge that starts on a day."""
+        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
+        return Decimal(0) if is_over else self.discount_percent
+
     def left_after_discount(self, start: date) -> Fraction:
         """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
-        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
-        return Fraction(1) if is_over else 1 - Fraction(self.discount_percent) / 100
+        return _left_after(self.discount_on(start))
 
     def monthly_price(self, start: date, unit_price: Fraction | None = None) -> Fraction:
         """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day.
@@ -128,8 +133,23 @@ class Contract:
             start: first day of the charge.
             unit_price: of a full cycle, where it follows from tiers (`effective_price`).
         """
-        price = self.unit_price_on(start) if unit_price is None else unit_price
-        return price * self.left_after_discount(start) / self.months
+        if unit_price is not None:
+            return unit_price * self.left_after_discount(start) / self.months
+        return _monthly_price(price_on(self.price_steps, start, self.unit_price), self.discount_on(start), self.months)
+
+    def daily_price(self, start: date, months: int, days: int, unit_price: Fraction | None = None) -> Fraction:
+        """The agreed price of one unit and day in a cycle, of a charge that starts on a day.
+
+        Args:
+            start: first day of the charge.
+            months: of the cycle.
+            days: of the cycle.
+            unit_price: as in `monthly_price`.
+        """
+        if unit_price is not None:
+            return self.monthly_price(start, unit_price) * months / days
+        unit = price_on(self.price_steps, start, self.unit_price)
+        return _daily_price(unit, self.discount_on(start), self.months, months, days)
 
     def effective_price(self, quantity: Decimal, day: date) -> Fraction:
         """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
@@ -145,6 +165,22 @@ class Contract:
     def is_own(self) -> bool:
         """Own work, or a line without any cost."""
         return self.cost_source in {"own", "none"}
+
+
+@lru_cache(maxsize=1024)
+def _left_after(discount_percent: Decimal) -> Fraction:
+    return 1 - Fraction(discount_percent) / 100
+
+
+@lru_cache(maxsize=1 << 16)
+def _monthly_price(unit_price: Decimal, discount_percent: Decimal, months: int) -> Fraction:
+    """Remembered, as many customers pay the same price."""
+    return Fraction(unit_price) * _left_after(discount_percent) / months
+
+
+@lru_cache(maxsize=1 << 16)
+def _daily_price(unit_price: Decimal, discount_percent: Decimal, own_months: int, months: int, days: int) -> Fraction:
+    return _monthly_price(unit_price, discount_percent, own_months) * months / days
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,13 +393,15 @@ def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
     Of lines equal in subscription, period, charge type and quantity that differ only in product or SKU (a plan sold
     with calling), those of the dearest product count, once.
     """
+    seats = [piece for piece in pieces if piece.is_seats]
+    if len(seats) <= 1:
+        return seats
     groups: dict[tuple[object, ...], dict[tuple[str | None, str | None], list[CostPiece]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for piece in pieces:
-        if piece.is_seats:
-            key = (piece.subscription_id, piece.start, piece.end, piece.charge_type, piece.quantity)
-            groups[key][(piece.product_id, piece.sku_id)].append(piece)
+    for piece in seats:
+        key = (piece.subscription_id, piece.start, piece.end, piece.charge_type, piece.quantity)
+        groups[key][(piece.product_id, piece.sku_id)].append(piece)
     counted: list[CostPiece] = []
     for products in groups.values():
         dearest = min(products, key=lambda product: (-sum(abs(p.amount) for p in products[product]), str(product)))
@@ -406,8 +444,9 @@ def expected_units(piece: CostPiece, contract: Contract, unit_price: Fraction | 
     """
     cycle = piece.cycle
     days = (piece.end - piece.start).days + 1
-    price = contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months)
-    return fraction_units(Fraction(piece.quantity) * price * days / cycle.days)
+    price = contract.daily_price(piece.start, cycle.months or contract.months, cycle.days, unit_price)
+    seats, per_seat = piece.quantity.as_integer_ratio()
+    return divide_half_away(seats * price.numerator * days * UNITS_PER_ONE, per_seat * price.denominator)
 
 
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
@@ -422,5 +461,7 @@ def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
     if not priced:
         return None
     latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))
-    price = Fraction(latest.unit_price or 0) * Fraction(latest.fx_rate if latest.fx_rate is not None else 1)
-    return from_units(fraction_units(price / max(latest.cycle.months, 1)))
+    price, per_price = (latest.unit_price or Decimal(0)).as_integer_ratio()
+    rate, per_rate = (latest.fx_rate if latest.fx_rate is not None else Decimal(1)).as_integer_ratio()
+    months = max(latest.cycle.months, 1)
+    return from_units(divide_half_away(price * rate * UNITS_PER_ONE, per_price * per_rate * months))

@@ -204,6 +204,6 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
         return cycles
     price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
     return [
-        replace(cycle, daily_price=contract.monthly_price(cycle.start, price) * contract.months / cycle.full_days)
+        replace(cycle, daily_price=contract.daily_price(cycle.start, contract.months, cycle.full_days, price))
         for cycle in cycles
     ]

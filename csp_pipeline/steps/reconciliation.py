@@ -20,6 +20,7 @@ from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.recognition import from_units
 from csp_pipeline.domain.reconciled import finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
+from csp_pipeline.garbage import collected_later
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_facts import billing_starts_on
 from csp_pipeline.steps.periods import post
@@ -60,6 +61,7 @@ class _Names:
     resolutions: Mapping[tuple[str | None, ...], tuple[str, Decimal | None]]
 
 
+@collected_later()
 def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> ReconciliationReport:
     """Compare revenue with cost by service month and name the cause of every difference.
 

@@ -125,7 +125,7 @@ def read_books(  # noqa: PLR0913  (the facts are read once and shared)
     return Books(
         contracts=contracts,
         contract_pieces=contract_pieces,
-        cycles=_cycles(con, contracts),
+        cycles=_cycles(con, contracts, pieces, charges),
         changes=_changes(con),
         subscriptions=_subscriptions(con),
         loaded=loaded,
@@ -179,19 +179,28 @@ def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
     )
 
 
-def _cycles(con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract]) -> dict[str, list[OwnCycle]]:
+def _cycles(
+    con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract], pieces: list[CostPiece], charges: list[Charge]
+) -> dict[str, list[OwnCycle]]:
+    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared."""
+    spans = [(piece.start, max(piece.start, piece.end)) for piece in pieces]
+    spans += [(line.start, line.end) for *_, line in charges]
+    if not spans:
+        return {}
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
     rows = con.execute(
         """
         SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
         FROM billing.cycles
+        WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
-        """
+        """,
+        {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
     ).fetchall()
     for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
         contract = contracts.get(contract_line_id)
         if contract is not None:
-            price = contract.monthly_price(start) * contract.months / full_days if full_days else Fraction(0)
+            price = contract.daily_price(start, contract.months, full_days) if full_days else Fraction(0)
             monthly = contract.monthly_price(start) if contract.tiers is None else None
             cycles[contract_line_id].append(
                 OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)
