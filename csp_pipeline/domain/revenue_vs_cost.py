@@ -17,6 +17,7 @@ from csp_pipeline.domain.contract_lines import price_on
 from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, by_month, from_units
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.tiers import PriceTiers
 
 
+_NOTHING, _ONE = Fraction(0), Fraction(1)
 MICROSOFT = "microsoft"
 """Who sent a document that names no other provider."""
 
@@ -151,6 +153,10 @@ class Contract:
         unit = price_on(self.price_steps, start, self.unit_price)
         return _daily_price(unit, self.discount_on(start), self.months, months, days)
 
+    def stated_price(self, day: date) -> Decimal:
+        """The price of a unit per month, of a cycle that begins on a day, before any discount, with 10 decimals."""
+        return _stated_price(price_on(self.price_steps, day, self.unit_price), self.months)
+
     def effective_price(self, quantity: Decimal, day: date) -> Fraction:
         """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
         if self.tiers is None or not quantity:
@@ -183,6 +189,11 @@ def _daily_price(unit_price: Decimal, discount_percent: Decimal, own_months: int
     return _monthly_price(unit_price, discount_percent, own_months) * months / days
 
 
+@lru_cache(maxsize=1 << 16)
+def _stated_price(unit_price: Decimal, months: int) -> Decimal:
+    return from_units(fraction_units(Fraction(unit_price) / months))
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """An exchange rate: units of the target currency for one of the source, exact."""
@@ -198,11 +209,18 @@ class ExchangeRates:
     def __init__(self, rows: Iterable[tuple[str, str, str, Decimal, str | None]]) -> None:
         """Take rows of (month YYYY-MM, from, to, rate, source)."""
         self._rates = {(month, source, target): (rate, origin) for month, source, target, rate, origin in rows}
+        self._found: dict[tuple[str, str, str], Rate | None] = {}
 
     def find(self, month: str, source: str, target: str) -> Rate | None:
         """The rate of a month from one currency to another; 1 within a currency, None when neither way is known."""
+        asked = month, source, target
+        if asked not in self._found:
+            self._found[asked] = self._look_up(month, source, target)
+        return self._found[asked]
+
+    def _look_up(self, month: str, source: str, target: str) -> Rate | None:
         if source == target:
-            return Rate(Fraction(1), month, None)
+            return Rate(_ONE, month, None)
         direct = self._rates.get((month, source, target))
         if direct is not None:
             return Rate(Fraction(direct[0]), month, direct[1])
@@ -238,13 +256,15 @@ class Row:
     @property
     def revenue(self) -> Decimal:
         """Recognised revenue."""
-        return sum((amount for _, amount in self.revenues), Decimal(0))
+        return sum([amount for _, amount in self.revenues], ZERO)
 
     def originals(self) -> dict[str, Decimal]:
         """Recognised cost by cost currency; the currency with the largest amount, converted, comes first."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for piece, amount in self.pieces:
             sums[piece.currency] += amount
+        if len(sums) <= 1:
+            return dict(sums)
 
         def weight(currency: str) -> tuple[Fraction, str]:
             return -abs(self.converted.get(currency) or Fraction(0)), currency
@@ -321,11 +341,12 @@ def _unmatched_currency(piece: CostPiece, account_currencies: Mapping[str, str],
 
 def _convert(row: Row, piece: CostPiece, amount: Decimal, month: str, rates: ExchangeRates) -> None:
     rate = rates.find(min(month, piece.billing_month), piece.currency, row.key.currency)
-    known = row.converted.get(piece.currency, Fraction(0))
+    known = row.converted.get(piece.currency, _NOTHING)
     if rate is None or known is None:
         row.converted[piece.currency] = None
         return
-    row.converted[piece.currency] = known + Fraction(amount) * rate.value
+    converted = Fraction(amount) if rate.value is _ONE else Fraction(amount) * rate.value
+    row.converted[piece.currency] = known + converted if known else converted
     if piece.currency not in row.rates or rate.month > row.rates[piece.currency].month:
         row.rates[piece.currency] = rate
 

@@ -51,7 +51,6 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
     is_uncounted = is_consumption or contract.is_one_time
     done.provider_quantity = None if is_uncounted else quantity_on(counted, last_day_of(month))
-    documents = documents_of(contract, done, books)
     if contract.pricing_model == "cost_plus":
         finish_cost_plus(done, contract, books)
         return
@@ -61,7 +60,8 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
     lines = _provider_lines(row, counted, contract)
     if contract.pricing_model == "flat":
-        is_loaded = documents.last_loaded_month is not None and month <= documents.last_loaded_month
+        loaded_through = documents_of(contract, done, books).last_loaded_month
+        is_loaded = loaded_through is not None and month <= loaded_through
         done.expected = Decimal(0) if not row.pieces and is_loaded else done.revenue
     elif not row.pieces:
         done.expected = Decimal(0)
@@ -75,7 +75,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:
-        facts = _seat_facts(done, contract, lines, documents, books)
+        facts = _seat_facts(done, contract, lines, documents_of(contract, done, books), books)
         done.parts = explain_seats(facts)
         if contract.tiers is not None:
             done.parts = _with_tiers(done.parts, facts)
@@ -113,6 +113,8 @@ def price_per_month(contract: Contract, month: str, quantity: Decimal | None = N
     """
     if contract.tiers is not None and not quantity:
         return None
+    if contract.tiers is None:
+        return contract.stated_price(last_day_of(month))
     return from_units(
         fraction_units(contract.effective_price(quantity or Decimal(0), last_day_of(month)) / contract.months)
     )
@@ -127,8 +129,10 @@ def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
 def billed_quantity(row: Row, month: str) -> Decimal | None:
     """Quantities of our lines that cover the month's last day, less what was taken back; None without such lines."""
     last = last_day_of(month)
-    lines = [line for line, _ in row.revenues if line.kind in QUANTITIES and line.start <= last <= line.end]
-    return sum((line.quantity for line in lines), Decimal(0)) if lines else None
+    covering = [
+        line.quantity for line, _ in row.revenues if line.start <= last <= line.end and line.kind in QUANTITIES
+    ]
+    return sum(covering, Decimal(0)) if covering else None
 
 
 def _seat_facts(

@@ -44,6 +44,10 @@ def _array(column: Column, values: list[Any]) -> pa.Array:
     if not column.type.startswith("DECIMAL"):
         return pa.array(values, _PLAIN_TYPES[column.type])
     precision, scale = (int(part) for part in column.type.removeprefix("DECIMAL(").removesuffix(")").split(","))
+    try:
+        return pa.array(values, pa.decimal128(precision, scale))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # digits beyond the scale, to be rounded; text
+        pass
     quantum = Decimal(1).scaleb(-scale)
     rounded = [None if value is None else Decimal(value).quantize(quantum, context=_WIDE) for value in values]
     return pa.array(rounded, pa.decimal128(precision, scale))
