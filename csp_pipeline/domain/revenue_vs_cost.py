@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.contract_lines import price_on
 from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
@@ -33,8 +33,7 @@ MICROSOFT = "microsoft"
 """Who sent a document that names no other provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostPiece:
+class CostPiece(NamedTuple):
     """A billed provider line, or the part of one carried down to an Azure subscription.
 
     Attributes:
@@ -79,8 +78,7 @@ class CostPiece:
         return not self.is_consumption and not self.is_credit and self.cycle.months > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """A contract line as reconciliation needs it; `months` are those of its billing cycle.
 
     Attributes:
@@ -228,8 +226,7 @@ class ExchangeRates:
         return None if inverse is None or not inverse[0] else Rate(1 / Fraction(inverse[0]), month, inverse[1])
 
 
-@dataclass(frozen=True, slots=True)
-class RowKey:
+class RowKey(NamedTuple):
     """What makes a row: the contract line, or the keys of unmatched cost."""
 
     service_month: str

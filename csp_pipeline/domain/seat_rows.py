@@ -5,7 +5,6 @@ What belongs here: which facts of a month the search for causes gets. How causes
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -140,12 +139,11 @@ def _seat_facts(
 ) -> SeatFacts:
     row = done.row
     month = row.key.service_month
-    every = sorted(
-        counted_lines(books.contract_pieces.get(contract.contract_line_id, ())), key=lambda piece: piece.start
-    )
-    subscription = (row.key.customer_id or "", row.key.subscription_id or "")
-    known = books.subscriptions.get(_lowered(subscription))
-    log = books.changes.get(_lowered(subscription), ())
+    every = counted_lines(books.contract_pieces.get(contract.contract_line_id, ()))
+    every.sort(key=lambda piece: piece.start)
+    subscription = (row.key.customer_id or "").lower(), (row.key.subscription_id or "").lower()
+    known = books.subscriptions.get(subscription)
+    log = books.changes.get(subscription, ())
     return SeatFacts(
         month=month,
         provider_lines=lines,
@@ -168,8 +166,8 @@ def _seat_facts(
         difference_units=whole_units(done.difference or Decimal(0)),
         minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
         documents=documents,
-        first_provider_line=provider_line(every[0], contract) if every else None,
-        last_provider_start=max((piece.start for piece in every), default=None),
+        first_provider_line=_first_line(every, lines, contract) if every else None,
+        last_provider_start=every[-1].start if every else None,
         prepaid_since=known.prepaid_since if known else None,
         counterparts=counterparts_of(contract, books),
         contract_line_id=contract.contract_line_id,
@@ -177,8 +175,11 @@ def _seat_facts(
     )
 
 
-def _lowered(key: tuple[str, str]) -> tuple[str, str]:
-    return key[0].lower(), key[1].lower()
+def _first_line(every: Sequence[CostPiece], lines: Sequence[ProviderLine], contract: Contract) -> ProviderLine:
+    """The first of all provider lines; where it is one of the month's, that one."""
+    first = every[0]
+    same = (line for line in lines if line.line_id == first.line_ids[0] and line.start == first.start)
+    return next(same, None) or provider_line(first, contract)
 
 
 def _is_carried(pieces: Sequence[CostPiece], changed_on: date, before: Decimal, after: Decimal) -> bool:
@@ -199,7 +200,7 @@ def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
     if charged == line.start:
         return line
     units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
-    return replace(line, start=charged, expected_units=units)
+    return line._replace(start=charged, expected_units=units)
 
 
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
@@ -208,6 +209,6 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
         return cycles
     price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
     return [
-        replace(cycle, daily_price=contract.daily_price(cycle.start, contract.months, cycle.full_days, price))
+        cycle._replace(daily_price=contract.daily_price(cycle.start, contract.months, cycle.full_days, price))
         for cycle in cycles
     ]

@@ -6,7 +6,6 @@ What belongs here: SELECTs into the domain's values. No rule is applied here.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
@@ -39,7 +38,7 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
     pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
     return [
-        replace(piece, billing_frequency=inferred_frequency(piece.start, piece.end))
+        piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))
         if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
         else piece
         for piece in pieces
