@@ -452,19 +452,16 @@ def _tiered(tiers: PriceTiers, quantity: Decimal) -> Fraction:
     return Fraction(tiers.amount(quantity)) if quantity > 0 else Fraction(0)
 
 
-def expected_units(piece: CostPiece, contract: Contract, unit_price: Fraction | None = None) -> int:
+def expected_units(piece: CostPiece, daily_price: Fraction) -> int:
     """The revenue one provider line should meet over its whole period, in units of 1E-10.
 
     Args:
         piece: the provider's line.
-        contract: the contract line that takes it.
-        unit_price: of a full cycle, where it follows from tiers (`unit_prices`).
+        daily_price: of the contract line that takes it, for the line's cycle.
     """
-    cycle = piece.cycle
     days = (piece.end - piece.start).days + 1
-    price = contract.daily_price(piece.start, cycle.months or contract.months, cycle.days, unit_price)
     seats, per_seat = piece.quantity.as_integer_ratio()
-    return divide_half_away(seats * price.numerator * days * UNITS_PER_ONE, per_seat * price.denominator)
+    return divide_half_away(seats * daily_price.numerator * days * UNITS_PER_ONE, per_seat * daily_price.denominator)
 
 
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:

@@ -10,7 +10,10 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of
 from csp_pipeline.domain.explanations import explain
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 REVENUE_VS_COST = "reconciliation.revenue_vs_cost"
 DIFFERENCES = "reconciliation.differences"
+ROWS_AT_A_TIME = 5_000
 
 
 @dataclass(frozen=True)
@@ -88,19 +92,30 @@ def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Seque
     finished, books = _finished_rows(con, drafted_through, starts_on)
     names = _names(con)
     wanted = set(months)
-    rows, differences = [], []
-    for done in finished:
-        month = done.row.key.service_month
-        if month in wanted or not first_drafted <= month <= drafted_through:
-            row, parts = _as_rows(done, books, names)
-            rows.append(row)
-            differences.extend(parts)
-    written = sorted(wanted | {row["service_month"] for row in rows} | _outside(con, first_drafted, drafted_through))
+    kept = (
+        done
+        for done in finished
+        if done.row.key.service_month in wanted or not first_drafted <= done.row.key.service_month <= drafted_through
+    )
+    rows, differences = _as_tables(kept, books, names)
+    reached = set(rows["service_month"].unique().to_pylist())
+    written = sorted(wanted | reached | _outside(con, first_drafted, drafted_through))
     _write(con, REVENUE_VS_COST, rows, written)
     _write(con, DIFFERENCES, differences, written)
     post(con, settings.home)
     build_overviews(con, first_drafted, drafted_through)
-    return ReconciliationReport(tuple(written), len(rows), len(differences))
+    return ReconciliationReport(tuple(written), rows.num_rows, differences.num_rows)
+
+
+def _as_tables(finished: Iterable[Finished], books: Books, names: _Names) -> tuple[pa.Table, pa.Table]:
+    """The rows and their parts as columns; some thousand rows at a time, for as mappings they take ten times the space."""
+    rows, differences = load_catalogue()[REVENUE_VS_COST], load_catalogue()[DIFFERENCES]
+    row_tables, part_tables = [as_arrow(rows, ())], [as_arrow(differences, ())]
+    left = iter(finished)
+    while made := [_as_rows(done, books, names) for done in islice(left, ROWS_AT_A_TIME)]:
+        row_tables.append(as_arrow(rows, (row for row, _ in made)))
+        part_tables.append(as_arrow(differences, (part for _, parts in made for part in parts)))
+    return pa.concat_tables(row_tables), pa.concat_tables(part_tables)
 
 
 def _outside(con: duckdb.DuckDBPyConnection, first: str, last: str) -> set[str]:
@@ -265,10 +280,10 @@ def _cost_billed(done: Finished) -> Decimal | None:
     )
 
 
-def _write(con: duckdb.DuckDBPyConnection, key: str, rows: Iterable[Mapping[str, Any]], months: list[str]) -> None:
-    """Replace months of a table by rows; decimals go through Arrow exactly, rounded half away to the column's scale."""
+def _write(con: duckdb.DuckDBPyConnection, key: str, rows: pa.Table, months: list[str]) -> None:
+    """Replace months of a table by rows."""
     table = load_catalogue()[key]
-    con.register("reconciled_rows", as_arrow(table, rows))
+    con.register("reconciled_rows", rows)
     try:
         replace_rows(con, table, "SELECT * FROM reconciled_rows", where={table.month_column: months})
     finally:
