@@ -151,6 +151,19 @@ class Contract(NamedTuple):
         unit = price_on(self.price_steps, start, self.unit_price)
         return _daily_price(unit, self.discount_on(start), self.months, months, days)
 
+    def priced_days(self, start: date, end: date, full_days: int) -> int:
+        """The days over which the price of a cycle of ours is spread.
+
+        Those of the full cycle; where days do not count, the last cycle is charged in full, however short it is.
+
+        Args:
+            start: first day of the cycle, as far as the contract line reaches.
+            end: its last day.
+            full_days: days of the full cycle.
+        """
+        is_in_full = not self.is_prorated and end == self.ends_on
+        return (end - start).days + 1 if is_in_full else full_days
+
     def stated_price(self, day: date) -> Decimal:
         """The price of a unit per month, of a cycle that begins on a day, before any discount, with 10 decimals."""
         return _stated_price(price_on(self.price_steps, day, self.unit_price), self.months)

@@ -208,7 +208,8 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
     if contract.tiers is None or not cycles:
         return cycles
     price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
+    days = [contract.priced_days(cycle.start, cycle.end, cycle.full_days) for cycle in cycles]
     return [
-        cycle._replace(daily_price=contract.daily_price(cycle.start, contract.months, cycle.full_days, price))
-        for cycle in cycles
+        cycle._replace(daily_price=contract.daily_price(cycle.start, contract.months, priced, price))
+        for cycle, priced in zip(cycles, days, strict=True)
     ]

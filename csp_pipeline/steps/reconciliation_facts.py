@@ -199,7 +199,8 @@ def _cycles(
     for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
         contract = contracts.get(contract_line_id)
         if contract is not None:
-            price = contract.daily_price(start, contract.months, full_days) if full_days else Fraction(0)
+            days = contract.priced_days(start, end, full_days)
+            price = contract.daily_price(start, contract.months, days) if days else Fraction(0)
             monthly = contract.monthly_price(start) if contract.tiers is None else None
             cycles[contract_line_id].append(
                 OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)

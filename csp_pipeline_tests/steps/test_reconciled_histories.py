@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of, month_of
@@ -73,6 +73,20 @@ HISTORIES = st.builds(
     anchor_day=st.sampled_from((1, 17)),
     proration=st.sampled_from(("daily", "none")),
 )
+
+IN_FULL = History(
+    currency="EUR",
+    seats=10,
+    changes=(),
+    price=Decimal(12),
+    new_price=(14, Decimal(15)),
+    credit=None,
+    cancelled=None,
+    timing="advance",
+    anchor_day=1,
+    proration="none",
+)
+"""A price that ends on 14 January; without proration the whole of January is charged by it."""
 
 
 def write(case: Case, histories: list[History]) -> None:
@@ -184,8 +198,9 @@ def _write_line(  # noqa: PLR0913  (a line's columns)
     )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(HISTORIES, min_size=5, max_size=10))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@example([IN_FULL])
+@given(st.lists(HISTORIES, min_size=30, max_size=30))
 def test_no_history_leaves_anything_unexplained_and_parts_sum_exactly(histories: list[History]) -> None:
     with TemporaryDirectory() as folder, billing_case(Path(folder)) as case:
         write(case, histories)
