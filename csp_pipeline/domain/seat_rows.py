@@ -141,6 +141,8 @@ def _seat_facts(
     month = row.key.service_month
     every = counted_lines(books.contract_pieces.get(contract.contract_line_id, ()))
     every.sort(key=lambda piece: piece.start)
+    versions = books.versions.get(contract.contract_line_id, ())
+    carrying = every + [piece for other in versions for piece in counted_lines(books.contract_pieces.get(other, ()))]
     subscription = (row.key.customer_id or "").lower(), (row.key.subscription_id or "").lower()
     known = books.subscriptions.get(subscription)
     log = books.changes.get(subscription, ())
@@ -154,7 +156,7 @@ def _seat_facts(
                 change_id,
                 changed_on,
                 after - before,
-                _is_carried(every, changed_on, before, after),
+                _is_carried(carrying, changed_on, before, after),
                 is_purchase=not before,
             )
             for change_id, changed_on, before, after in log
@@ -167,7 +169,7 @@ def _seat_facts(
         minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
         documents=documents,
         first_provider_line=_first_line(every, lines, contract) if every else None,
-        last_provider_start=every[-1].start if every else None,
+        last_provider_start=max((piece.start for piece in carrying), default=None),
         prepaid_since=known.prepaid_since if known else None,
         counterparts=counterparts_of(contract, books),
         contract_line_id=contract.contract_line_id,

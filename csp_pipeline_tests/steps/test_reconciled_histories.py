@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -87,6 +87,9 @@ IN_FULL = History(
     proration="none",
 )
 """A price that ends on 14 January; without proration the whole of January is charged by it."""
+
+CANCELLED = replace(IN_FULL, new_price=(72, Decimal(15)), cancelled=74, proration="daily")
+"""The provider's month stands on the former price, its cancellation on the new one."""
 
 
 def write(case: Case, histories: list[History]) -> None:
@@ -199,9 +202,10 @@ def _write_line(  # noqa: PLR0913  (a line's columns)
 
 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
-@example([IN_FULL])
+@example([IN_FULL, CANCELLED])
 @given(st.lists(HISTORIES, min_size=30, max_size=30))
 def test_no_history_leaves_anything_unexplained_and_parts_sum_exactly(histories: list[History]) -> None:
+    """And nothing counts as pending where the provider's lines have every change."""
     with TemporaryDirectory() as folder, billing_case(Path(folder)) as case:
         write(case, histories)
         case.draft(*MONTHS)
@@ -215,6 +219,14 @@ def test_no_history_leaves_anything_unexplained_and_parts_sum_exactly(histories:
             """
         ).fetchall()
         assert unexplained == []
+        pending = case.con.execute(
+            "SELECT DISTINCT subscription_id FROM reconciliation.differences WHERE cause = 'timing'"
+        ).fetchall()
+        assert {int(subscription[1:]) for (subscription,) in pending} <= {
+            number
+            for number, history in enumerate(histories)
+            if any(change.known != "at once" for change in history.changes)
+        }
         for identity in IDENTITIES:
             if identity.table.startswith("reconciliation."):
                 assert violations(case.con, identity) == []
