@@ -128,9 +128,7 @@ def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
 def billed_quantity(row: Row, month: str) -> Decimal | None:
     """Quantities of our lines that cover the month's last day, less what was taken back; None without such lines."""
     last = last_day_of(month)
-    covering = [
-        line.quantity for line, _ in row.revenues if line.start <= last <= line.end and line.kind in QUANTITIES
-    ]
+    covering = [line.quantity for line, _ in row.revenues if line.start <= last <= line.end and line.kind in QUANTITIES]
     return sum(covering, Decimal(0)) if covering else None
 
 

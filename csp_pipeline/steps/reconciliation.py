@@ -108,7 +108,7 @@ def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Seque
 
 
 def _as_tables(finished: Iterable[Finished], books: Books, names: _Names) -> tuple[pa.Table, pa.Table]:
-    """The rows and their parts as columns; some thousand rows at a time, for as mappings they take ten times the space."""
+    """The rows and their parts as columns; some thousand at a time, for as mappings they take ten times the space."""
     rows, differences = load_catalogue()[REVENUE_VS_COST], load_catalogue()[DIFFERENCES]
     row_tables, part_tables = [as_arrow(rows, ())], [as_arrow(differences, ())]
     left = iter(finished)

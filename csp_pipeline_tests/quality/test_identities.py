@@ -23,9 +23,7 @@ CARRIED = "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 
 MONTH = "'2026-03' AS billing_month, 'EUR' AS currency, "
 KEY = "'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
 MARCH = f"'2026-03' AS service_month, {KEY} 'EUR' AS cost_currency, "
-CHARGED = (
-    "'2026-03' AS billing_month, 'EUR' AS currency, DATE '{}' AS service_start_on, DATE '{}' AS service_end_on"
-)
+CHARGED = "'2026-03' AS billing_month, 'EUR' AS currency, DATE '{}' AS service_start_on, DATE '{}' AS service_end_on"
 FILE = f"'{SHA}' AS file_sha256, "
 TIED = {
     "meta.files": [

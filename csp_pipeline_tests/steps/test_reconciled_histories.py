@@ -55,7 +55,10 @@ class History:
 
 
 CHANGES = st.builds(
-    SeatChange, day=st.integers(1, 85), quantity=st.integers(0, 30), known=st.sampled_from(("at once", "later", "never"))
+    SeatChange,
+    day=st.integers(1, 85),
+    quantity=st.integers(0, 30),
+    known=st.sampled_from(("at once", "later", "never")),
 )
 PRICES = st.decimals("0.01", "99.99", places=2)
 HISTORIES = st.builds(
@@ -179,7 +182,7 @@ def _write_log(case: Case, number: int, history: History) -> None:
         before = after
 
 
-def _write_line(  # noqa: PLR0913  (a line's columns)
+def _write_line(  # noqa: PLR0913, PLR0917  (a line's columns)
     case: Case, line_id: str, number: int, history: History, start: date, end: date, quantity: int, kind: str
 ) -> None:
     days, whole = (end - start).days + 1, end.day
@@ -201,7 +204,9 @@ def _write_line(  # noqa: PLR0913  (a line's columns)
     )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
 @example([IN_FULL, CANCELLED])
 @given(st.lists(HISTORIES, min_size=30, max_size=30))
 def test_no_history_leaves_anything_unexplained_and_parts_sum_exactly(histories: list[History]) -> None:
