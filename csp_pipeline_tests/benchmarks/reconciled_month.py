@@ -45,9 +45,9 @@ SUBSCRIPTION_ROWS = f"""
 """
 COST = f"""
     INSERT INTO cost.invoice_lines
-        (line_id, provider, invoice_number, billing_month, is_estimate, customer_id, subscription_id, product_id,
-         sku_id, product_name, product_family, charge_type, charge_start_on, charge_end_on, unit_price, billable_quantity,
-         subtotal_amount, currency, billing_frequency, subscription_starts_on)
+        (line_id, provider, invoice_number, billing_month, is_estimate, customer_id, subscription_id,
+         product_id, sku_id, product_name, product_family, charge_type, charge_start_on, charge_end_on,
+         unit_price, billable_quantity, subtotal_amount, currency, billing_frequency, subscription_starts_on)
     SELECT
         'l' || number, 'microsoft', 'G061000002', '{MONTH}', false, customer_id,
         subscription_id || CASE WHEN number % 100 = 67 THEN '-new' ELSE '' END, 'P' || number % 20, '0001',
