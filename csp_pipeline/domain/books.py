@@ -68,7 +68,7 @@ class Books:
     unmatched: Mapping[tuple[str, str], Sequence[CostPiece]] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(slots=True)
 class Finished:
     """A finished row: the columns that rules decide, and the parts of its difference."""
 

@@ -28,6 +28,7 @@ def month_of(day: date) -> str:
     return f"{day.year:04d}-{day.month:02d}"
 
 
+@lru_cache(maxsize=4096)
 def first_day_of(month: str) -> date:
     """The first day of a month given as YYYY-MM."""
     return date(int(month[:4]), int(month[5:7]), 1)
@@ -39,6 +40,7 @@ def shift_month(month: str, by: int) -> str:
     return f"{year:04d}-{month0 + 1:02d}"
 
 
+@lru_cache(maxsize=4096)
 def last_day_of(month: str) -> date:
     """The last day of a month given as YYYY-MM."""
     return first_day_of(shift_month(month, 1)) - ONE_DAY

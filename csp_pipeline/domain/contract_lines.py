@@ -41,8 +41,10 @@ def price_on(steps: Sequence[PriceStep], day: date, otherwise: Decimal) -> Decim
         day: the day.
         otherwise: the price where there are no steps.
     """
+    if not steps:
+        return otherwise
     begun = [step.unit_price for step in steps if step.from_on <= day]
-    return begun[-1] if begun else steps[0].unit_price if steps else otherwise
+    return begun[-1] if begun else steps[0].unit_price
 
 
 @dataclass(frozen=True, slots=True)

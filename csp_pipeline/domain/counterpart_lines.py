@@ -70,13 +70,14 @@ def provider_line(piece: CostPiece, contract: Contract, unit_price: Fraction | N
         unit_price: of a full cycle, where it follows from tiers.
     """
     cycle = piece.cycle
+    daily_price = contract.daily_price(piece.start, cycle.months or contract.months, cycle.days, unit_price)
     return ProviderLine(
         line_id=piece.line_ids[0],
         start=piece.start,
         end=max(piece.end, piece.start),
         quantity=piece.quantity,
-        expected_units=expected_units(piece, contract, unit_price),
-        daily_price=contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months) / cycle.days,
+        expected_units=expected_units(piece, daily_price),
+        daily_price=daily_price,
         monthly_price=contract.monthly_price(piece.start) if contract.tiers is None else None,
         subscription_starts_on=piece.subscription_starts_on,
         cycle_start=cycle.start,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.recognition import UNITS_PER_ONE
@@ -47,8 +47,7 @@ NEEDS_A_PERSON = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderLine:
+class ProviderLine(NamedTuple):
     """A provider's seat line as the expected revenue sees it.
 
     Attributes:
@@ -68,8 +67,7 @@ class ProviderLine:
     monthly_price: Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RevenueLine:
+class RevenueLine(NamedTuple):
     """One of our charges: its net amount in units of 1E-10 over its service period (end inclusive)."""
 
     key: str
@@ -80,8 +78,7 @@ class RevenueLine:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCycle:
+class OwnCycle(NamedTuple):
     """A cycle of a contract line, clipped to it (end inclusive), with the price of one seat and day, and per month."""
 
     start: date
@@ -93,8 +90,7 @@ class OwnCycle:
     monthly_price: Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SeatChange:
+class SeatChange(NamedTuple):
     """A change of a subscription's quantity in the change log."""
 
     change_id: str

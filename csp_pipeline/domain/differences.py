@@ -52,6 +52,8 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
             left_quantity -= quantity
 
     def take_elsewhere(cause: str) -> None:
+        if not tally.elsewhere_units:
+            return
         quantity = from_fraction(tally.elsewhere_quantity.get(cause, Fraction(0)))
         take(
             cause,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 MONTHS_BY_FREQUENCY = {
     "monthly": 1,
@@ -61,6 +62,7 @@ def cycle_months(billing_frequency: str | None) -> int:
     return MONTHS_BY_FREQUENCY.get((billing_frequency or "").strip().lower(), 0)
 
 
+@lru_cache(maxsize=1 << 16)
 def full_cycle(
     charge_start: date, charge_end: date, billing_frequency: str | None, subscription_start: date | None
 ) -> ProviderCycle:

@@ -10,12 +10,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.contract_lines import price_on
 from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, by_month, from_units
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.tiers import PriceTiers
 
 
+_NOTHING, _ONE = Fraction(0), Fraction(1)
 MICROSOFT = "microsoft"
 """Who sent a document that names no other provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostPiece:
+class CostPiece(NamedTuple):
     """A billed provider line, or the part of one carried down to an Azure subscription.
 
     Attributes:
@@ -76,8 +78,7 @@ class CostPiece:
         return not self.is_consumption and not self.is_credit and self.cycle.months > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """A contract line as reconciliation needs it; `months` are those of its billing cycle.
 
     Attributes:
@@ -116,10 +117,14 @@ class Contract:
         """The price of a unit for a full cycle that begins on a day."""
         return Fraction(price_on(self.price_steps, day, self.unit_price))
 
+    def discount_on(self, start: date) -> Decimal:
+        """The percentage taken off a charge that starts on a day."""
+        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
+        return Decimal(0) if is_over else self.discount_percent
+
     def left_after_discount(self, start: date) -> Fraction:
         """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
-        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
-        return Fraction(1) if is_over else 1 - Fraction(self.discount_percent) / 100
+        return _left_after(self.discount_on(start))
 
     def monthly_price(self, start: date, unit_price: Fraction | None = None) -> Fraction:
         """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day.
@@ -128,8 +133,40 @@ class Contract:
             start: first day of the charge.
             unit_price: of a full cycle, where it follows from tiers (`effective_price`).
         """
-        price = self.unit_price_on(start) if unit_price is None else unit_price
-        return price * self.left_after_discount(start) / self.months
+        if unit_price is not None:
+            return unit_price * self.left_after_discount(start) / self.months
+        return _monthly_price(price_on(self.price_steps, start, self.unit_price), self.discount_on(start), self.months)
+
+    def daily_price(self, start: date, months: int, days: int, unit_price: Fraction | None = None) -> Fraction:
+        """The agreed price of one unit and day in a cycle, of a charge that starts on a day.
+
+        Args:
+            start: first day of the charge.
+            months: of the cycle.
+            days: of the cycle.
+            unit_price: as in `monthly_price`.
+        """
+        if unit_price is not None:
+            return self.monthly_price(start, unit_price) * months / days
+        unit = price_on(self.price_steps, start, self.unit_price)
+        return _daily_price(unit, self.discount_on(start), self.months, months, days)
+
+    def priced_days(self, start: date, end: date, full_days: int) -> int:
+        """The days over which the price of a cycle of ours is spread.
+
+        Those of the full cycle; where days do not count, the last cycle is charged in full, however short it is.
+
+        Args:
+            start: first day of the cycle, as far as the contract line reaches.
+            end: its last day.
+            full_days: days of the full cycle.
+        """
+        is_in_full = not self.is_prorated and end == self.ends_on
+        return (end - start).days + 1 if is_in_full else full_days
+
+    def stated_price(self, day: date) -> Decimal:
+        """The price of a unit per month, of a cycle that begins on a day, before any discount, with 10 decimals."""
+        return _stated_price(price_on(self.price_steps, day, self.unit_price), self.months)
 
     def effective_price(self, quantity: Decimal, day: date) -> Fraction:
         """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
@@ -147,6 +184,27 @@ class Contract:
         return self.cost_source in {"own", "none"}
 
 
+@lru_cache(maxsize=1024)
+def _left_after(discount_percent: Decimal) -> Fraction:
+    return 1 - Fraction(discount_percent) / 100
+
+
+@lru_cache(maxsize=1 << 16)
+def _monthly_price(unit_price: Decimal, discount_percent: Decimal, months: int) -> Fraction:
+    """Remembered, as many customers pay the same price."""
+    return Fraction(unit_price) * _left_after(discount_percent) / months
+
+
+@lru_cache(maxsize=1 << 16)
+def _daily_price(unit_price: Decimal, discount_percent: Decimal, own_months: int, months: int, days: int) -> Fraction:
+    return _monthly_price(unit_price, discount_percent, own_months) * months / days
+
+
+@lru_cache(maxsize=1 << 16)
+def _stated_price(unit_price: Decimal, months: int) -> Decimal:
+    return from_units(fraction_units(Fraction(unit_price) / months))
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """An exchange rate: units of the target currency for one of the source, exact."""
@@ -162,11 +220,18 @@ class ExchangeRates:
     def __init__(self, rows: Iterable[tuple[str, str, str, Decimal, str | None]]) -> None:
         """Take rows of (month YYYY-MM, from, to, rate, source)."""
         self._rates = {(month, source, target): (rate, origin) for month, source, target, rate, origin in rows}
+        self._found: dict[tuple[str, str, str], Rate | None] = {}
 
     def find(self, month: str, source: str, target: str) -> Rate | None:
         """The rate of a month from one currency to another; 1 within a currency, None when neither way is known."""
+        asked = month, source, target
+        if asked not in self._found:
+            self._found[asked] = self._look_up(month, source, target)
+        return self._found[asked]
+
+    def _look_up(self, month: str, source: str, target: str) -> Rate | None:
         if source == target:
-            return Rate(Fraction(1), month, None)
+            return Rate(_ONE, month, None)
         direct = self._rates.get((month, source, target))
         if direct is not None:
             return Rate(Fraction(direct[0]), month, direct[1])
@@ -174,8 +239,7 @@ class ExchangeRates:
         return None if inverse is None or not inverse[0] else Rate(1 / Fraction(inverse[0]), month, inverse[1])
 
 
-@dataclass(frozen=True, slots=True)
-class RowKey:
+class RowKey(NamedTuple):
     """What makes a row: the contract line, or the keys of unmatched cost."""
 
     service_month: str
@@ -202,13 +266,15 @@ class Row:
     @property
     def revenue(self) -> Decimal:
         """Recognised revenue."""
-        return sum((amount for _, amount in self.revenues), Decimal(0))
+        return sum([amount for _, amount in self.revenues], ZERO)
 
     def originals(self) -> dict[str, Decimal]:
         """Recognised cost by cost currency; the currency with the largest amount, converted, comes first."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for piece, amount in self.pieces:
             sums[piece.currency] += amount
+        if len(sums) <= 1:
+            return dict(sums)
 
         def weight(currency: str) -> tuple[Fraction, str]:
             return -abs(self.converted.get(currency) or Fraction(0)), currency
@@ -285,11 +351,12 @@ def _unmatched_currency(piece: CostPiece, account_currencies: Mapping[str, str],
 
 def _convert(row: Row, piece: CostPiece, amount: Decimal, month: str, rates: ExchangeRates) -> None:
     rate = rates.find(min(month, piece.billing_month), piece.currency, row.key.currency)
-    known = row.converted.get(piece.currency, Fraction(0))
+    known = row.converted.get(piece.currency, _NOTHING)
     if rate is None or known is None:
         row.converted[piece.currency] = None
         return
-    row.converted[piece.currency] = known + Fraction(amount) * rate.value
+    converted = Fraction(amount) if rate.value is _ONE else Fraction(amount) * rate.value
+    row.converted[piece.currency] = known + converted if known else converted
     if piece.currency not in row.rates or rate.month > row.rates[piece.currency].month:
         row.rates[piece.currency] = rate
 
@@ -357,13 +424,15 @@ def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
     Of lines equal in subscription, period, charge type and quantity that differ only in product or SKU (a plan sold
     with calling), those of the dearest product count, once.
     """
+    seats = [piece for piece in pieces if piece.is_seats]
+    if len(seats) <= 1:
+        return seats
     groups: dict[tuple[object, ...], dict[tuple[str | None, str | None], list[CostPiece]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for piece in pieces:
-        if piece.is_seats:
-            key = (piece.subscription_id, piece.start, piece.end, piece.charge_type, piece.quantity)
-            groups[key][(piece.product_id, piece.sku_id)].append(piece)
+    for piece in seats:
+        key = (piece.subscription_id, piece.start, piece.end, piece.charge_type, piece.quantity)
+        groups[key][(piece.product_id, piece.sku_id)].append(piece)
     counted: list[CostPiece] = []
     for products in groups.values():
         dearest = min(products, key=lambda product: (-sum(abs(p.amount) for p in products[product]), str(product)))
@@ -396,18 +465,16 @@ def _tiered(tiers: PriceTiers, quantity: Decimal) -> Fraction:
     return Fraction(tiers.amount(quantity)) if quantity > 0 else Fraction(0)
 
 
-def expected_units(piece: CostPiece, contract: Contract, unit_price: Fraction | None = None) -> int:
+def expected_units(piece: CostPiece, daily_price: Fraction) -> int:
     """The revenue one provider line should meet over its whole period, in units of 1E-10.
 
     Args:
         piece: the provider's line.
-        contract: the contract line that takes it.
-        unit_price: of a full cycle, where it follows from tiers (`unit_prices`).
+        daily_price: of the contract line that takes it, for the line's cycle.
     """
-    cycle = piece.cycle
     days = (piece.end - piece.start).days + 1
-    price = contract.monthly_price(piece.start, unit_price) * (cycle.months or contract.months)
-    return fraction_units(Fraction(piece.quantity) * price * days / cycle.days)
+    seats, per_seat = piece.quantity.as_integer_ratio()
+    return divide_half_away(seats * daily_price.numerator * days * UNITS_PER_ONE, per_seat * daily_price.denominator)
 
 
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
@@ -422,5 +489,7 @@ def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
     if not priced:
         return None
     latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))
-    price = Fraction(latest.unit_price or 0) * Fraction(latest.fx_rate if latest.fx_rate is not None else 1)
-    return from_units(fraction_units(price / max(latest.cycle.months, 1)))
+    price, per_price = (latest.unit_price or Decimal(0)).as_integer_ratio()
+    rate, per_rate = (latest.fx_rate if latest.fx_rate is not None else Decimal(1)).as_integer_ratio()
+    months = max(latest.cycle.months, 1)
+    return from_units(divide_half_away(price * rate * UNITS_PER_ONE, per_price * per_rate * months))

@@ -5,7 +5,6 @@ What belongs here: which facts of a month the search for causes gets. How causes
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,6 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
     is_uncounted = is_consumption or contract.is_one_time
     done.provider_quantity = None if is_uncounted else quantity_on(counted, last_day_of(month))
-    documents = documents_of(contract, done, books)
     if contract.pricing_model == "cost_plus":
         finish_cost_plus(done, contract, books)
         return
@@ -61,7 +59,8 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
     lines = _provider_lines(row, counted, contract)
     if contract.pricing_model == "flat":
-        is_loaded = documents.last_loaded_month is not None and month <= documents.last_loaded_month
+        loaded_through = documents_of(contract, done, books).last_loaded_month
+        is_loaded = loaded_through is not None and month <= loaded_through
         done.expected = Decimal(0) if not row.pieces and is_loaded else done.revenue
     elif not row.pieces:
         done.expected = Decimal(0)
@@ -75,7 +74,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
     if done.difference or done.quantity_difference:
-        facts = _seat_facts(done, contract, lines, documents, books)
+        facts = _seat_facts(done, contract, lines, documents_of(contract, done, books), books)
         done.parts = explain_seats(facts)
         if contract.tiers is not None:
             done.parts = _with_tiers(done.parts, facts)
@@ -113,6 +112,8 @@ def price_per_month(contract: Contract, month: str, quantity: Decimal | None = N
     """
     if contract.tiers is not None and not quantity:
         return None
+    if contract.tiers is None:
+        return contract.stated_price(last_day_of(month))
     return from_units(
         fraction_units(contract.effective_price(quantity or Decimal(0), last_day_of(month)) / contract.months)
     )
@@ -127,8 +128,8 @@ def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
 def billed_quantity(row: Row, month: str) -> Decimal | None:
     """Quantities of our lines that cover the month's last day, less what was taken back; None without such lines."""
     last = last_day_of(month)
-    lines = [line for line, _ in row.revenues if line.kind in QUANTITIES and line.start <= last <= line.end]
-    return sum((line.quantity for line in lines), Decimal(0)) if lines else None
+    covering = [line.quantity for line, _ in row.revenues if line.start <= last <= line.end and line.kind in QUANTITIES]
+    return sum(covering, Decimal(0)) if covering else None
 
 
 def _seat_facts(
@@ -136,12 +137,13 @@ def _seat_facts(
 ) -> SeatFacts:
     row = done.row
     month = row.key.service_month
-    every = sorted(
-        counted_lines(books.contract_pieces.get(contract.contract_line_id, ())), key=lambda piece: piece.start
-    )
-    subscription = (row.key.customer_id or "", row.key.subscription_id or "")
-    known = books.subscriptions.get(_lowered(subscription))
-    log = books.changes.get(_lowered(subscription), ())
+    every = counted_lines(books.contract_pieces.get(contract.contract_line_id, ()))
+    every.sort(key=lambda piece: piece.start)
+    versions = books.versions.get(contract.contract_line_id, ())
+    carrying = every + [piece for other in versions for piece in counted_lines(books.contract_pieces.get(other, ()))]
+    subscription = (row.key.customer_id or "").lower(), (row.key.subscription_id or "").lower()
+    known = books.subscriptions.get(subscription)
+    log = books.changes.get(subscription, ())
     return SeatFacts(
         month=month,
         provider_lines=lines,
@@ -152,7 +154,7 @@ def _seat_facts(
                 change_id,
                 changed_on,
                 after - before,
-                _is_carried(every, changed_on, before, after),
+                _is_carried(carrying, changed_on, before, after),
                 is_purchase=not before,
             )
             for change_id, changed_on, before, after in log
@@ -164,8 +166,8 @@ def _seat_facts(
         difference_units=whole_units(done.difference or Decimal(0)),
         minor_unit=Decimal(1).scaleb(-books.decimals.get(row.key.currency, 2)),
         documents=documents,
-        first_provider_line=provider_line(every[0], contract) if every else None,
-        last_provider_start=max((piece.start for piece in every), default=None),
+        first_provider_line=_first_line(every, lines, contract) if every else None,
+        last_provider_start=max((piece.start for piece in carrying), default=None),
         prepaid_since=known.prepaid_since if known else None,
         counterparts=counterparts_of(contract, books),
         contract_line_id=contract.contract_line_id,
@@ -173,8 +175,11 @@ def _seat_facts(
     )
 
 
-def _lowered(key: tuple[str, str]) -> tuple[str, str]:
-    return key[0].lower(), key[1].lower()
+def _first_line(every: Sequence[CostPiece], lines: Sequence[ProviderLine], contract: Contract) -> ProviderLine:
+    """The first of all provider lines; where it is one of the month's, that one."""
+    first = every[0]
+    same = (line for line in lines if line.line_id == first.line_ids[0] and line.start == first.start)
+    return next(same, None) or provider_line(first, contract)
 
 
 def _is_carried(pieces: Sequence[CostPiece], changed_on: date, before: Decimal, after: Decimal) -> bool:
@@ -195,7 +200,7 @@ def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
     if charged == line.start:
         return line
     units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
-    return replace(line, start=charged, expected_units=units)
+    return line._replace(start=charged, expected_units=units)
 
 
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
@@ -203,7 +208,8 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
     if contract.tiers is None or not cycles:
         return cycles
     price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
+    days = [contract.priced_days(cycle.start, cycle.end, cycle.full_days) for cycle in cycles]
     return [
-        replace(cycle, daily_price=contract.monthly_price(cycle.start, price) * contract.months / cycle.full_days)
-        for cycle in cycles
+        cycle._replace(daily_price=contract.daily_price(cycle.start, contract.months, priced, price))
+        for cycle, priced in zip(cycles, days, strict=True)
     ]

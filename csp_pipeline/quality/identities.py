@@ -64,6 +64,8 @@ IDENTITIES = (
     Identity("cost_is_recognised", "reconciliation.revenue_vs_cost"),
     Identity("revenue_is_recognised", "reconciliation.revenue_vs_cost"),
     Identity("difference_parts_sum", "reconciliation.differences"),
+    Identity("postings_are_recognised", "reconciliation.postings"),
+    Identity("deferrals_close_the_months", "reconciliation.deferrals"),
 )
 
 

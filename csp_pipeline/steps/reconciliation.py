@@ -9,17 +9,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from fractions import Fraction
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from csp_pipeline.domain.calendar import first_day_of, month_of
-from csp_pipeline.domain.difference_facts import fraction_units
+import pyarrow as pa
+
+from csp_pipeline.domain.calendar import first_day_of, last_day_of
 from csp_pipeline.domain.explanations import explain
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.proration import EXACT
-from csp_pipeline.domain.recognition import from_units
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
 from csp_pipeline.domain.reconciled import finish, status_and_cause
 from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
+from csp_pipeline.garbage import collected_later
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_facts import billing_starts_on
 from csp_pipeline.steps.periods import post
@@ -29,7 +32,7 @@ from csp_pipeline.storage.rows import as_arrow
 from csp_pipeline.storage.warehouse import replace_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     import duckdb
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 REVENUE_VS_COST = "reconciliation.revenue_vs_cost"
 DIFFERENCES = "reconciliation.differences"
+ROWS_AT_A_TIME = 5_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class _Names:
     resolutions: Mapping[tuple[str | None, ...], tuple[str, Decimal | None]]
 
 
+@collected_later()
 def reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Sequence[str]) -> ReconciliationReport:
     """Compare revenue with cost by service month and name the cause of every difference.
 
@@ -87,19 +92,30 @@ def _reconcile(con: duckdb.DuckDBPyConnection, settings: Settings, months: Seque
     finished, books = _finished_rows(con, drafted_through, starts_on)
     names = _names(con)
     wanted = set(months)
-    rows, differences = [], []
-    for done in finished:
-        month = done.row.key.service_month
-        if month in wanted or not first_drafted <= month <= drafted_through:
-            row, parts = _as_rows(done, books, names)
-            rows.append(row)
-            differences.extend(parts)
-    written = sorted(wanted | {row["service_month"] for row in rows} | _outside(con, first_drafted, drafted_through))
+    kept = (
+        done
+        for done in finished
+        if done.row.key.service_month in wanted or not first_drafted <= done.row.key.service_month <= drafted_through
+    )
+    rows, differences = _as_tables(kept, books, names)
+    reached = set(rows["service_month"].unique().to_pylist())
+    written = sorted(wanted | reached | _outside(con, first_drafted, drafted_through))
     _write(con, REVENUE_VS_COST, rows, written)
     _write(con, DIFFERENCES, differences, written)
     post(con, settings.home)
     build_overviews(con, first_drafted, drafted_through)
-    return ReconciliationReport(tuple(written), len(rows), len(differences))
+    return ReconciliationReport(tuple(written), rows.num_rows, differences.num_rows)
+
+
+def _as_tables(finished: Iterable[Finished], books: Books, names: _Names) -> tuple[pa.Table, pa.Table]:
+    """The rows and their parts as columns; some thousand at a time, for as mappings they take ten times the space."""
+    rows, differences = load_catalogue()[REVENUE_VS_COST], load_catalogue()[DIFFERENCES]
+    row_tables, part_tables = [as_arrow(rows, ())], [as_arrow(differences, ())]
+    left = iter(finished)
+    while made := [_as_rows(done, books, names) for done in islice(left, ROWS_AT_A_TIME)]:
+        row_tables.append(as_arrow(rows, (row for row, _ in made)))
+        part_tables.append(as_arrow(differences, (part for _, parts in made for part in parts)))
+    return pa.concat_tables(row_tables), pa.concat_tables(part_tables)
 
 
 def _outside(con: duckdb.DuckDBPyConnection, first: str, last: str) -> set[str]:
@@ -113,7 +129,8 @@ def _outside(con: duckdb.DuckDBPyConnection, first: str, last: str) -> set[str]:
 
 def _finished_rows(
     con: duckdb.DuckDBPyConnection, drafted_through: str, starts_on: date
-) -> tuple[list[Finished], Books]:
+) -> tuple[Iterator[Finished], Books]:
+    """The rows one after another, for there are many, and the facts that they share."""
     pieces = read_pieces(con)
     contracts = read_contracts(con)
     charges = read_charges(con)
@@ -121,7 +138,7 @@ def _finished_rows(
     currencies = dict(con.execute("SELECT account_id, currency FROM reference.accounts").fetchall())
     rows = collect_rows(pieces, charges, contracts, currencies, books.rates)
     allocate_conversions(rows.values(), books.decimals)
-    return [done for row in rows.values() for done in finish(row, books)], books
+    return (done for row in rows.values() for done in finish(row, books)), books
 
 
 def _names(con: duckdb.DuckDBPyConnection) -> _Names:
@@ -190,6 +207,7 @@ def _as_rows(done: Finished, books: Books, names: _Names) -> tuple[dict[str, Any
     return row, [_part_row(row, part, decisions[part.cause], names) for part in done.parts]
 
 
+@lru_cache(maxsize=4096)
 def _decimal(numerator: int, denominator: int) -> Decimal:
     """A fraction with 18 decimals, rounded half away from zero."""
     return Decimal(divide_half_away(numerator * 10**18, denominator)).scaleb(-18)
@@ -233,21 +251,22 @@ def _product(done: Finished, books: Books) -> tuple[str | None, str | None]:
 
 
 def _revenue_billed(done: Finished) -> Decimal:
-    month = done.row.key.service_month
-    is_main = done.cost_currency is None or next(iter(done.row.originals()), None) == done.cost_currency
-    lines = [line for line, _ in done.row.revenues if month_of(line.start) == month]
-    return sum((from_units(line.units) for line in lines), Decimal(0)) if is_main else Decimal(0)
+    since, last = first_day_of(done.row.key.service_month), last_day_of(done.row.key.service_month)
+    currencies = {piece.currency for piece, _ in done.row.pieces}
+    is_main = len(currencies) <= 1 or next(iter(done.row.originals()), None) == done.cost_currency
+    units = sum(line.units for line, _ in done.row.revenues if since <= line.start <= last) if is_main else 0
+    return from_units(units)
 
 
 def _cost_billed(done: Finished) -> Decimal | None:
     """Whole amounts of the provider's lines whose service starts in the month, converted at the row's rate."""
-    month = done.row.key.service_month
+    since, last = first_day_of(done.row.key.service_month), last_day_of(done.row.key.service_month)
     rate = done.row.rates.get(done.cost_currency or "")
     total = sum(
         (
             piece.amount
             for piece, _ in done.row.pieces
-            if piece.currency == done.cost_currency and month_of(piece.start) == month
+            if piece.currency == done.cost_currency and since <= piece.start <= last
         ),
         Decimal(0),
     )
@@ -255,13 +274,16 @@ def _cost_billed(done: Finished) -> Decimal | None:
         return Decimal(0)
     if rate is None or done.cost is None:
         return None
-    return from_units(fraction_units(Fraction(total) * rate.value))
+    whole, per_whole = total.as_integer_ratio()
+    return from_units(
+        divide_half_away(whole * rate.value.numerator * UNITS_PER_ONE, per_whole * rate.value.denominator)
+    )
 
 
-def _write(con: duckdb.DuckDBPyConnection, key: str, rows: Iterable[Mapping[str, Any]], months: list[str]) -> None:
-    """Replace months of a table by rows; decimals go through Arrow exactly, rounded half away to the column's scale."""
+def _write(con: duckdb.DuckDBPyConnection, key: str, rows: pa.Table, months: list[str]) -> None:
+    """Replace months of a table by rows."""
     table = load_catalogue()[key]
-    con.register("reconciled_rows", as_arrow(table, rows))
+    con.register("reconciled_rows", rows)
     try:
         replace_rows(con, table, "SELECT * FROM reconciled_rows", where={table.month_column: months})
     finally:

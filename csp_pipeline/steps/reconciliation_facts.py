@@ -6,7 +6,6 @@ What belongs here: SELECTs into the domain's values. No rule is applied here.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
@@ -39,7 +38,7 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
     pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
     return [
-        replace(piece, billing_frequency=inferred_frequency(piece.start, piece.end))
+        piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))
         if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
         else piece
         for piece in pieces
@@ -125,7 +124,7 @@ def read_books(  # noqa: PLR0913  (the facts are read once and shared)
     return Books(
         contracts=contracts,
         contract_pieces=contract_pieces,
-        cycles=_cycles(con, contracts),
+        cycles=_cycles(con, contracts, pieces, charges),
         changes=_changes(con),
         subscriptions=_subscriptions(con),
         loaded=loaded,
@@ -179,19 +178,29 @@ def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
     )
 
 
-def _cycles(con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract]) -> dict[str, list[OwnCycle]]:
+def _cycles(
+    con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract], pieces: list[CostPiece], charges: list[Charge]
+) -> dict[str, list[OwnCycle]]:
+    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared."""
+    spans = [(piece.start, max(piece.start, piece.end)) for piece in pieces]
+    spans += [(line.start, line.end) for *_, line in charges]
+    if not spans:
+        return {}
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
     rows = con.execute(
         """
         SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
         FROM billing.cycles
+        WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
-        """
+        """,
+        {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
     ).fetchall()
     for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
         contract = contracts.get(contract_line_id)
         if contract is not None:
-            price = contract.monthly_price(start) * contract.months / full_days if full_days else Fraction(0)
+            days = contract.priced_days(start, end, full_days)
+            price = contract.daily_price(start, contract.months, days) if days else Fraction(0)
             monthly = contract.monthly_price(start) if contract.tiers is None else None
             cycles[contract_line_id].append(
                 OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from csp_pipeline.models.catalogue import Column, Table
 
@@ -36,14 +36,21 @@ def as_arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     Raises:
         decimal.InvalidOperation: when a number does not fit its column.
     """
-    kept = list(rows)
-    return pa.table({column.name: _array(column, [row.get(column.name) for row in kept]) for column in table.columns})
+    names = [column.name for column in table.columns]
+    columns = list(zip(*(tuple(map(row.get, names)) for row in rows), strict=True)) or [()] * len(names)
+    return pa.table(
+        {column.name: _array(column, values) for column, values in zip(table.columns, columns, strict=True)}
+    )
 
 
-def _array(column: Column, values: list[Any]) -> pa.Array:
+def _array(column: Column, values: Sequence[Any]) -> pa.Array:
     if not column.type.startswith("DECIMAL"):
         return pa.array(values, _PLAIN_TYPES[column.type])
     precision, scale = (int(part) for part in column.type.removeprefix("DECIMAL(").removesuffix(")").split(","))
+    try:
+        return pa.array(values, pa.decimal128(precision, scale))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # digits beyond the scale, to be rounded; text
+        pass
     quantum = Decimal(1).scaleb(-scale)
     rounded = [None if value is None else Decimal(value).quantize(quantum, context=_WIDE) for value in values]
     return pa.array(rounded, pa.decimal128(precision, scale))

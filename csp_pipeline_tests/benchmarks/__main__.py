@@ -22,6 +22,7 @@ from csp_pipeline_tests.benchmarks.bounds import (
     GZIP,
     MONTH,
     PANDAS,
+    RECONCILING,
     STAGING,
     as_json,
     as_table,
@@ -82,6 +83,9 @@ class Bench:
         accounts = self._empty("accounts")
         self._module("accounts", "drafted_month", "write", str(accounts), str(ACCOUNTS))
         found[DRAFTING] = self._module("drafting", "drafted_month", "draft", str(accounts))
+        subscriptions = self._empty("subscriptions")
+        self._module("subscriptions", "reconciled_month", "write", str(subscriptions), str(ACCOUNTS))
+        found[RECONCILING] = self._module("reconciling", "reconciled_month", "reconcile", str(subscriptions))
         self._compare(home / "published" / "csp.duckdb", out / "totals.json")
         return {GZIP: min(self._yardsticks, key=lambda one: one.seconds), **found}
 

@@ -21,6 +21,7 @@ IN_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HO
 def measured(**seconds: float) -> dict[str, Measured]:
     names = {"gzip": bounds.GZIP, "staging": bounds.STAGING, "month": bounds.MONTH, "again": bounds.AGAIN}
     names |= {"pandas": bounds.PANDAS, "definitions": bounds.DEFINITIONS, "drafting": bounds.DRAFTING}
+    names |= {"reconciling": bounds.RECONCILING}
     return {name: Measured(seconds.get(key, 1.0), 1.0, 100 * MEBIBYTE) for key, name in names.items()}
 
 

@@ -184,8 +184,7 @@ def test_cost_after_the_contract_ended_is_named_so() -> None:
 def test_half_a_cent_on_a_prorated_line_is_rounding() -> None:
     """1 seat for 7 of 30 days at 10.01: 2.3356666667 exactly, 2.34 charged."""
     price = Fraction(1001, 100)
-    line = replace(
-        provider_line(date(2026, 9, 24), date(2026, 9, 30), 1),
+    line = provider_line(date(2026, 9, 24), date(2026, 9, 30), 1)._replace(
         expected_units=23356666667,
         daily_price=price / 30,
     )
@@ -205,8 +204,7 @@ def test_a_sum_that_no_rule_explains_stays_unexplained() -> None:
 
 def test_a_new_price_inside_the_providers_year_is_a_price_version_on_both_contract_lines() -> None:
     """The provider's year began under the former line; from September the new one charges 36.00 instead of 30.00."""
-    year = replace(
-        provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365),
+    year = provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365)._replace(
         expected_units=10 * 360 * UNITS_PER_ONE,
         daily_price=Fraction(360, 365),
     )
@@ -248,8 +246,7 @@ def test_a_discount_that_ended_inside_the_providers_year_is_a_price_version_befo
     Of 300.00 - 266.3013698630: at the provider's days 3.00 x 12 / 365 x 30 x 10 = 29.5890410959 are the price's, the
     other 4.1095890411 the days'.
     """
-    year = replace(
-        provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365),
+    year = provider_line(date(2026, 1, 1), date(2026, 12, 31), 10, 365)._replace(
         expected_units=10 * 324 * UNITS_PER_ONE,
         daily_price=Fraction(324, 365),
         monthly_price=Fraction(27),

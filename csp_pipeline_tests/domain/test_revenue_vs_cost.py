@@ -64,7 +64,7 @@ def test_credits_and_consumption_are_no_seats() -> None:
 
 def test_an_annual_line_expects_twelve_monthly_prices() -> None:
     year = piece("year", start=date(2026, 1, 1), end=date(2026, 12, 31), billing_frequency="Annual")
-    assert expected_units(year, contract()) == 10 * 12 * 12 * UNITS_PER_ONE
+    assert expected_units(year, contract().daily_price(year.start, 12, 365)) == 10 * 12 * 12 * UNITS_PER_ONE
 
 
 def test_a_discount_counts_for_charges_that_start_while_it_lasts() -> None:

@@ -23,6 +23,7 @@ CARRIED = "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 
 MONTH = "'2026-03' AS billing_month, 'EUR' AS currency, "
 KEY = "'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
 MARCH = f"'2026-03' AS service_month, {KEY} 'EUR' AS cost_currency, "
+CHARGED = "'2026-03' AS billing_month, 'EUR' AS currency, DATE '{}' AS service_start_on, DATE '{}' AS service_end_on"
 FILE = f"'{SHA}' AS file_sha256, "
 TIED = {
     "meta.files": [
@@ -88,9 +89,11 @@ TIED = {
         "0 AS received_amount, 1.5 AS open_amount",
     ],
     "billing.invoice_lines": [
-        "'i1' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 20 AS net_amount",
-        "'i2' AS invoice_id, 1 AS line_number, 'EUR' AS currency, 10.01 AS net_amount",
+        "'i1' AS invoice_id, 1 AS line_number, 20 AS net_amount, " + CHARGED.format("2026-03-01", "2026-03-31"),
+        "'i2' AS invoice_id, 1 AS line_number, 0.01 AS net_amount, " + CHARGED.format("2026-03-31", "2026-03-31"),
+        "'i2' AS invoice_id, 2 AS line_number, 10 AS net_amount, " + CHARGED.format("2026-04-01", "2026-04-30"),
     ],
+    "billing.drafted_months": ["'2026-03' AS billing_month", "'2026-04' AS billing_month"],
     "billing.invoices": [
         "'i1' AS invoice_id, 'INV-2026-000001' AS invoice_number, 'part_paid' AS state, 20 AS net_amount, "
         "3.8 AS tax_amount, 23.8 AS gross_amount, 3 AS paid_amount, 20.8 AS balance_amount",
@@ -105,6 +108,14 @@ TIED = {
     "reconciliation.differences": [
         MARCH + "'d1' AS difference_id, 'timing' AS cause, 1.2 AS amount, 2 AS quantity",
         MARCH + "'d2' AS difference_id, 'rounding' AS cause, 0.3 AS amount",
+    ],
+    "reconciliation.postings": [
+        "'cost' AS side, '2026-03' AS posting_month, 'EUR' AS currency, 12.3 AS net_amount",
+        "'revenue' AS side, '2026-03' AS posting_month, 'EUR' AS currency, 20 AS net_amount",
+        "'revenue' AS side, '2026-04' AS posting_month, 'EUR' AS currency, 10.01 AS net_amount, true AS is_draft",
+    ],
+    "reconciliation.deferrals": [
+        "'2026-03' AS as_of_month, 'revenue' AS side, 'i2:2' AS line_id, 'EUR' AS currency, 10 AS deferred_amount"
     ],
 }
 STAGED = f"""
@@ -201,6 +212,15 @@ BREAKS = {
     "difference_parts_sum": (
         "UPDATE reconciliation.differences SET quantity = 1 WHERE difference_id = 'd1'",
         "difference_parts_sum: 2026-03 A c1 EUR: expected 1.50 EUR and quantity 2.00, found 1.50 and quantity 1.00",
+    ),
+    "postings_are_recognised": (
+        "DELETE FROM reconciliation.postings WHERE is_draft",
+        "postings_are_recognised: revenue EUR: expected 30.01 recognised, found 20.00 posted",
+    ),
+    "deferrals_close_the_months": (
+        "UPDATE reconciliation.deferrals SET deferred_amount = 9.99",
+        "deferrals_close_the_months: 2026-03 revenue EUR: expected 10.00 (30.01 billed less 20.01 recognised), "
+        "found 9.99 deferred",
     ),
 }
 

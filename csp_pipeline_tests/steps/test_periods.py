@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from csp_pipeline.errors import CspError
+from csp_pipeline.quality.identities import IDENTITIES, violations
 from csp_pipeline.steps.month_end import write_pack
 from csp_pipeline.steps.periods import close_month, post, read_closed
 from csp_pipeline.steps.reconciliation import reconcile
@@ -23,9 +24,17 @@ CLOSED_AT = datetime(2026, 9, 10, 12, tzinfo=UTC)
 
 
 def worked(case: Case) -> None:
-    """Draft and reconcile January and February."""
+    """Draft and reconcile January and February; the books tie out."""
     case.draft("2026-01", "2026-02")
     reconcile(case.con, case.settings, ["2026-01", "2026-02"])
+    assert_tied(case)
+
+
+def assert_tied(case: Case) -> None:
+    """What is posted is recognised, and what is deferred closes each month."""
+    for identity in IDENTITIES:
+        if identity.table.startswith("reconciliation."):
+            assert violations(case.con, identity) == []
 
 
 def posted(case: Case, side: str) -> dict[str, Decimal]:
