@@ -184,7 +184,7 @@ def histories(
 
 
 def _known_gone(line: CostLine, document: Document, loaded: set[str]) -> date | None:
-    """The day from which a document that is there, and could have charged the seats on, shows that nothing follows a line.
+    """The day from which a document that is there, and could have charged the seats on, shows that none did.
 
     A renewal stands in a document after the line's own, of the month in which it starts or later. Of months without one
     nothing is known: the day falls as much later as the first document that is there.
