@@ -51,7 +51,7 @@ def seats_cut_at_midnight(folder: Path) -> str:
 
 
 def seats_over_a_missing_month(folder: Path) -> str:
-    """February's document is missing; March's has four of the other seats and none of the first, told by lines alone."""
+    """February's document is missing; March's has four of the other seats and none of the first, by lines alone."""
     partner = Partner()
     partner.account()
     partner.contract("L1", subscription_id=SEATS, unit_price=12)
