@@ -50,6 +50,19 @@ def seats_cut_at_midnight(folder: Path) -> str:
     return "2026-02"
 
 
+def seats_over_a_missing_month(folder: Path) -> str:
+    """February's document is missing; March's has four of the other seats and none of the first, by lines alone."""
+    partner = Partner()
+    partner.account()
+    partner.contract("L1", subscription_id=SEATS, unit_price=12)
+    partner.contract("L2", subscription_id=OTHER_SEATS, unit_price=12)
+    partner.line(JANUARY, "2026-01-01", "2026-01-31", 10, 100)
+    partner.line(JANUARY, "2026-01-01", "2026-01-31", 5, 50, SubscriptionId=OTHER_SEATS)
+    partner.line("G202603-1", "2026-03-01", "2026-03-31", 4, 40, SubscriptionId=OTHER_SEATS)
+    partner.write(folder)
+    return "2026-04"
+
+
 def billing_starts_later(folder: Path) -> str:
     """Cycles from the 17th in arrears; the one of December 17 began before January, the first billed month."""
     partner = seat_partner(anchor_day=17, starts_on="2025-11-17", unit_price=31)
@@ -142,6 +155,7 @@ MORE: tuple[Callable[[Path], str], ...] = (
     contract_ended,
     void_and_replacement,
     seats_cut_at_midnight,
+    seats_over_a_missing_month,
     billing_starts_later,
 )
 OPEN: tuple[Callable[[Path], str], ...] = (

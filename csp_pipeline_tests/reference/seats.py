@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO
-from csp_pipeline_tests.reference.days import ONE_DAY, midnight, month_of
+from csp_pipeline_tests.reference.days import ONE_DAY, anchored, each_month, midnight, month_of, next_month
 from csp_pipeline_tests.reference.documents import SEAT_EVENTS, Document, is_credit
 from csp_pipeline_tests.reference.received import Change, CostLine, Snapshot
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SeatHistory:
     """The changes of one subscription in order, and what is known without them.
 
-    ``silent`` are days after the last day of a line on which a loaded document would have charged the seats on.
+    ``silent`` are days after the last day of a line from which a loaded document shows that nothing was charged on.
     """
 
     changes: tuple[Change, ...]
@@ -162,15 +162,16 @@ def histories(
     lines: dict[tuple[str, str], list[CostLine]] = defaultdict(list)
     silent: dict[tuple[str, str], set[date]] = defaultdict(set)
     billed = [document for document in documents if not document.is_estimate]
+    loaded: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for document in billed:
-        alike = (document.provider, document.currency)
-        last = max(one.billing_month for one in billed if (one.provider, one.currency) == alike and one.lines)
+        for line in [line for line in document.lines if not is_credit(line)]:
+            loaded[document.provider, document.currency, line.kind].add(document.billing_month)
+    for document in billed:
         for line in [line for line in document.lines if not is_credit(line)]:
             lines[line.customer_id, line.subscription_id].append(line)
-            start, end = line.charge_start_on, line.charge_end_on
-            has_end = start is not None and end is not None and end > start
-            if has_end and last > document.billing_month and last >= month_of(end + ONE_DAY):  # type: ignore[operator]
-                silent[line.customer_id, line.subscription_id].add(end + ONE_DAY)  # type: ignore[operator]
+            gone = _known_gone(line, document, loaded[document.provider, document.currency, line.kind])
+            if gone is not None:
+                silent[line.customer_id, line.subscription_id].add(gone)
     return {
         key: SeatHistory(
             tuple(sorted(merged.get(key, {}).values(), key=lambda c: (c.changed_at, c.source != "recon", c.change_id))),
@@ -180,6 +181,24 @@ def histories(
         )
         for key in set(merged) | set(now) | set(lines)
     }
+
+
+def _known_gone(line: CostLine, document: Document, loaded: set[str]) -> date | None:
+    """The day from which a document that is there, and could have charged the seats on, shows that none did.
+
+    A renewal stands in a document after the line's own, of the month in which it starts or later. Of months without one
+    nothing is known: the day falls as much later as the first document that is there.
+    """
+    start, end = line.charge_start_on, line.charge_end_on
+    if start is None or end is None or end <= start:
+        return None
+    after = end + ONE_DAY
+    due = max(month_of(after), next_month(document.billing_month))
+    told = min((month for month in loaded if month >= due), default=None)
+    if told is None:
+        return None
+    missing = len(list(each_month(due, told))) - 1
+    return anchored(after, missing, after.day)
 
 
 def history_of(seats: dict[tuple[str, str], SeatHistory], customer_id: str, subscription_id: str) -> SeatHistory | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.steps.billing_case import billing_case
+import pytest
+
+from csp_pipeline_tests.steps.billing_case import Case, billing_case
 from csp_pipeline_tests.steps.issuing_case import issue_month
 
 if TYPE_CHECKING:
@@ -17,15 +19,20 @@ TERMS = (
 LINKS = "from_subscription_id,to_subscription_id,valid_from,reason,confirmed"
 
 
-def snapshot(subscription: str) -> dict[str, object]:
+def snapshot(subscription: str, product: str = "P") -> dict[str, object]:
     return {
         "customer_id": "c1",
         "subscription_id": subscription,
-        "product_id": "P",
+        "product_id": product,
         "sku_id": "1",
         "quantity": 5,
         "snapshot_on": "2026-02-20",
     }
+
+
+def amounts(case: Case, *months: str) -> list[list[str]]:
+    """Net amounts of each month's lines."""
+    return [[line[4] for line in case.lines(month)] for month in months]
 
 
 def test_seats_count_under_the_former_id_before_the_link_and_under_the_new_one_from_it(tmp_path: Path) -> None:
@@ -112,3 +119,81 @@ def test_seats_that_another_subscription_replaced_from_the_beginning_are_none(tm
         report = case.draft("2026-01")
         assert [notice.message for notice in report.notices] == []
         assert case.lines("2026-01") == [("recurring", "2026-01-01", "2026-01-31", 5.0, "60.00")]
+
+
+def test_a_link_later_than_the_end_of_the_line_that_names_the_former_takes_no_days_from_others(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,2026-03-31",
+            "L2,A1,c1,,P,,per_unit,10,EUR,arrears,1,2026-01-01,",
+        )
+        case.terms("subscription_links", LINKS, "s1,s2,2026-06-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1", "Q"), snapshot("s2"))
+        months = ("2026-01", "2026-04", "2026-05", "2026-06")
+        case.draft("2026-01", "2026-02", "2026-03", *months[1:])
+        assert amounts(case, *months) == [["50.00", "50.00"], ["50.00"], ["50.00"], ["50.00"]]
+
+
+def test_a_successor_passes_to_the_line_of_the_former_until_a_line_of_its_own_begins(tmp_path: Path) -> None:
+    """s2 took over on 1 February; its own line begins in the middle of April and ends with May."""
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,s2,,,per_unit,12,EUR,arrears,1,2026-04-16,2026-05-31",
+        )
+        case.terms("subscription_links", LINKS, "s1,s2,2026-02-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s2"))
+        months = tuple(f"2026-0{month}" for month in range(1, 7))
+        case.draft(*months)
+        assert amounts(case, *months) == [
+            ["50.00"],
+            ["50.00"],
+            ["50.00"],
+            ["50.00", "-25.00", "30.00"],
+            ["60.00"],
+            ["50.00"],
+        ]
+
+
+def test_a_successor_passes_to_the_nearest_former_subscription_that_a_line_names(tmp_path: Path) -> None:
+    """s1, then s2, then s3: lines name the first two, so the third is of the line that names the second."""
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            TERMS,
+            "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,",
+            "L2,A1,c1,s2,,,per_unit,12,EUR,arrears,1,2026-01-01,",
+        )
+        case.terms("subscription_links", LINKS, "s1,s2,2026-01-01,conversion,true", "s2,s3,2026-02-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s2"), snapshot("s3"))
+        case.draft("2026-01", "2026-02")
+        assert amounts(case, "2026-01", "2026-02") == [["60.00"], ["60.00"]]
+
+
+def test_a_subscription_is_replaced_over_one_that_nothing_is_known_of(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", TERMS, "L1,A1,c1,s1,,,per_unit,10,EUR,arrears,1,2026-01-01,")
+        case.terms("subscription_links", LINKS, "s1,s2,2026-01-15,conversion,true", "s2,s3,2026-02-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s3"))
+        case.draft("2026-01", "2026-02")
+        assert amounts(case, "2026-01", "2026-02") == [["50.00"], ["50.00"]]
+
+
+@pytest.mark.parametrize("own", ["s1,", ",P"])
+def test_own_work_for_a_subscription_does_not_end_what_is_charged_for_it(tmp_path: Path, own: str) -> None:
+    """The licence line by product charges s1 on, beside own work for s1 or its successor."""
+    with billing_case(tmp_path) as case:
+        case.terms(
+            "contract_lines",
+            f"{TERMS},cost_source,quantity_source",
+            f"L1,A1,c1,{own},,per_unit,2,EUR,arrears,1,2026-01-01,,own,partner_center",
+            "L2,A1,c1,,P,,per_unit,10,EUR,arrears,1,2026-01-01,,,",
+        )
+        case.terms("subscription_links", LINKS, "s1,s2,2026-02-01,conversion,true")
+        case.facts("partner_center.subscriptions", snapshot("s1"), snapshot("s2", "Q"))
+        case.draft("2026-01", "2026-02")
+        assert [sorted(month) for month in amounts(case, "2026-01", "2026-02")] == [["10.00", "50.00"]] * 2

@@ -1,6 +1,6 @@
--- Whose quantity a contract line charges: the subscription it names and those that took its place by a link that is followed and that no
--- contract line names, else every subscription of its tenant (or of its account's tenants) with its product and SKU on the days
--- on which no contract line names it, each by one contract line at a time.
+-- Whose quantity a contract line charges: the subscription it names and those that took its place by a link that is followed, on the
+-- days on which no contract line names them, else every subscription of its tenant (or of its account's tenants) with its product and
+-- SKU on the days on which no contract line has it by name or link, each by one contract line at a time.
 -- A reseller's account has the tenants without account whose billed lines name it.
 WITH RECURSIVE tenants AS (
     SELECT
@@ -74,17 +74,6 @@ known AS (
     FROM billing.quantity_history
 ),
 
-named AS (
-    SELECT
-        line.contract_line_id,
-        known.customer_id,
-        known.subscription_id
-    FROM lines AS line
-    INNER JOIN line_tenants AS tenant ON line.contract_line_id = tenant.contract_line_id
-    INNER JOIN known ON tenant.customer_id = known.customer_id AND line.subscription_id = known.subscription_id
-    WHERE line.subscription_id IS NOT NULL
-),
-
 -- Without a day of its own a link holds from the successor's first change or charge.
 first_seen AS (
     SELECT
@@ -117,99 +106,119 @@ links AS (
     HAVING min(coalesce(link.valid_from, first_seen.seen_on)) IS NOT NULL
 ),
 
-successors AS (
+-- Through any number of links, each subscription once on the way.
+ways AS (
     SELECT
-        line.contract_line_id,
-        link.to_key AS subscription_id,
-        link.valid_from
-    FROM lines AS line
-    INNER JOIN links AS link ON line.subscription_id = link.from_key
+        from_key,
+        to_key,
+        valid_from,
+        [from_key, to_key] AS passed
+    FROM links
     UNION
     SELECT
-        successor.contract_line_id,
-        link.to_key AS subscription_id,
-        greatest(successor.valid_from, link.valid_from) AS valid_from
-    FROM successors AS successor
-    INNER JOIN links AS link ON successor.subscription_id = link.from_key
+        way.from_key,
+        link.to_key,
+        greatest(way.valid_from, link.valid_from) AS valid_from,
+        list_append(way.passed, link.to_key) AS passed
+    FROM ways AS way
+    INNER JOIN links AS link ON way.to_key = link.from_key
+    WHERE NOT list_contains(way.passed, link.to_key)
 ),
 
-succeeding AS (
+replacements AS (
     SELECT
-        successor.contract_line_id,
-        known.customer_id,
-        known.subscription_id,
-        min(successor.valid_from) AS from_on
-    FROM successors AS successor
-    INNER JOIN line_tenants AS tenant ON successor.contract_line_id = tenant.contract_line_id
-    INNER JOIN known ON tenant.customer_id = known.customer_id AND successor.subscription_id = known.subscription_id
-    ANTI JOIN lines AS naming ON successor.subscription_id = naming.subscription_id
+        from_key,
+        to_key,
+        min(valid_from) AS valid_from,
+        min(len(passed)) AS steps
+    FROM ways
     GROUP BY ALL
 ),
 
-by_product AS (
-    SELECT DISTINCT
+-- What a line may charge, from the day on which a link gives it (from_on), with its precedence on a day: by name, then in the place of
+-- the nearest former subscription, then by product with the SKU, then without. Lines of equal precedence charge beside each other.
+found AS (
+    SELECT
+        contract_line_id,
+        subscription_id,
+        cast(NULL AS DATE) AS from_on,
+        (0, 0, '') AS precedence
+    FROM lines
+    WHERE subscription_id IS NOT NULL
+    UNION ALL
+    SELECT
         line.contract_line_id,
+        replacement.to_key AS subscription_id,
+        replacement.valid_from AS from_on,
+        (1, replacement.steps, replacement.from_key) AS precedence
+    FROM lines AS line
+    INNER JOIN replacements AS replacement ON line.subscription_id = replacement.from_key
+),
+
+candidates AS (
+    SELECT
+        line.contract_line_id,
+        line.is_own,
+        known.customer_id,
+        known.subscription_id,
+        found.from_on,
+        greatest(line.starts_on, coalesce(found.from_on, line.starts_on)) AS starts_on,
+        line.ends_on,
+        found.precedence
+    FROM found
+    INNER JOIN lines AS line ON found.contract_line_id = line.contract_line_id
+    INNER JOIN line_tenants AS tenant ON found.contract_line_id = tenant.contract_line_id
+    INNER JOIN known ON tenant.customer_id = known.customer_id AND found.subscription_id = known.subscription_id
+    WHERE found.from_on IS NULL OR found.from_on <= line.ends_on
+    UNION
+    SELECT
+        line.contract_line_id,
+        line.is_own,
+        known.customer_id,
+        known.subscription_id,
+        cast(NULL AS DATE) AS from_on,
         line.starts_on,
         line.ends_on,
-        line.sku_id IS NOT NULL AS has_sku,
-        found.customer_id,
-        found.subscription_id
+        (2, CASE WHEN line.sku_id IS NULL THEN 1 ELSE 0 END, line.contract_line_id) AS precedence
     FROM lines AS line
     INNER JOIN line_tenants AS tenant ON line.contract_line_id = tenant.contract_line_id
-    INNER JOIN subscriptions AS found
+    INNER JOIN subscriptions AS sold
         ON
-            tenant.customer_id = found.customer_id
-            AND line.product_id = found.product_id
-            AND (line.sku_id IS NULL OR line.sku_id = found.sku_id)
-    INNER JOIN known ON found.customer_id = known.customer_id AND found.subscription_id = known.subscription_id
+            tenant.customer_id = sold.customer_id
+            AND line.product_id = sold.product_id
+            AND (line.sku_id IS NULL OR line.sku_id = sold.sku_id)
+    INNER JOIN known ON sold.customer_id = known.customer_id AND sold.subscription_id = known.subscription_id
     WHERE line.subscription_id IS NULL
 ),
 
-claimed AS (
-    SELECT
-        named.customer_id,
-        named.subscription_id,
-        line.starts_on,
-        line.ends_on
-    FROM named
-    INNER JOIN lines AS line ON named.contract_line_id = line.contract_line_id AND NOT line.is_own
-    UNION ALL
-    SELECT
-        succeeding.customer_id,
-        succeeding.subscription_id,
-        greatest(line.starts_on, succeeding.from_on) AS starts_on,
-        line.ends_on
-    FROM succeeding
-    INNER JOIN lines AS line ON succeeding.contract_line_id = line.contract_line_id AND NOT line.is_own
-),
-
--- One contract line charges a subscription on a day: one that names it, else the one with the SKU, then the first by id.
+-- The days on which a line of higher precedence has the subscription, or any line one that took its place: a successor that no line
+-- has (in another tenant, say) leaves the former as it was, so that nothing goes unbilled before somebody has decided. Own work takes
+-- nothing from what is bought.
 taken AS (
     SELECT
-        found.contract_line_id,
-        found.customer_id,
-        found.subscription_id,
-        found.starts_on AS line_starts_on,
-        found.ends_on AS line_ends_on,
-        claimed.starts_on,
-        claimed.ends_on
-    FROM by_product AS found
-    INNER JOIN claimed ON found.customer_id = claimed.customer_id AND found.subscription_id = claimed.subscription_id
+        mine.* EXCLUDE (starts_on, ends_on),
+        mine.starts_on AS line_starts_on,
+        mine.ends_on AS line_ends_on,
+        other.starts_on,
+        other.ends_on
+    FROM candidates AS mine
+    INNER JOIN candidates AS other
+        ON
+            mine.customer_id = other.customer_id
+            AND mine.subscription_id = other.subscription_id
+            AND mine.precedence > other.precedence
+            AND (mine.is_own OR NOT other.is_own)
     UNION ALL
     SELECT
-        found.contract_line_id,
-        found.customer_id,
-        found.subscription_id,
-        found.starts_on AS line_starts_on,
-        found.ends_on AS line_ends_on,
-        better.starts_on,
-        better.ends_on
-    FROM by_product AS found
-    INNER JOIN by_product AS better
-        ON
-            found.customer_id = better.customer_id
-            AND found.subscription_id = better.subscription_id
-            AND (NOT found.has_sku, found.contract_line_id) > (NOT better.has_sku, better.contract_line_id)
+        mine.* EXCLUDE (starts_on, ends_on),
+        mine.starts_on AS line_starts_on,
+        mine.ends_on AS line_ends_on,
+        greatest(other.starts_on, replacement.valid_from) AS starts_on,
+        other.ends_on
+    FROM candidates AS mine
+    INNER JOIN replacements AS replacement ON mine.subscription_id = replacement.from_key
+    INNER JOIN candidates AS other
+        ON replacement.to_key = other.subscription_id AND (mine.is_own OR NOT other.is_own)
 ),
 
 -- The days between those taken: before each stretch that is taken, and after the last of them.
@@ -222,7 +231,7 @@ taken_in_order AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS taken_until_on
     FROM taken
-    WHERE starts_on <= line_ends_on AND ends_on >= line_starts_on
+    WHERE starts_on <= ends_on AND starts_on <= line_ends_on AND ends_on >= line_starts_on
 ),
 
 left_over AS (
@@ -230,7 +239,7 @@ left_over AS (
         contract_line_id,
         customer_id,
         subscription_id,
-        cast(taken_until_on + 1 AS DATE) AS from_on,
+        coalesce(cast(taken_until_on + 1 AS DATE), from_on) AS from_on,
         starts_on AS until_on
     FROM taken_in_order
     WHERE starts_on > coalesce(cast(taken_until_on + 1 AS DATE), line_starts_on)
@@ -244,94 +253,39 @@ left_over AS (
     FROM taken_in_order
     GROUP BY contract_line_id, customer_id, subscription_id, line_ends_on
     HAVING max(ends_on) < line_ends_on
-),
-
--- A line whose subscription others charge on all its days is known to have none of its seats: from_on and until_on are one day.
-cut AS (
-    SELECT
-        found.contract_line_id,
-        found.customer_id,
-        found.subscription_id,
-        cast(NULL AS DATE) AS from_on,
-        cast(NULL AS DATE) AS until_on
-    FROM by_product AS found
-    ANTI JOIN taken_in_order AS other
-        ON
-            found.contract_line_id = other.contract_line_id
-            AND found.customer_id = other.customer_id
-            AND found.subscription_id = other.subscription_id
-    UNION ALL
-    SELECT
-        contract_line_id,
-        customer_id,
-        subscription_id,
-        from_on,
-        until_on
-    FROM left_over
-    UNION ALL
-    SELECT
-        found.contract_line_id,
-        found.customer_id,
-        found.subscription_id,
-        found.starts_on AS from_on,
-        found.starts_on AS until_on
-    FROM by_product AS found
-    SEMI JOIN taken_in_order AS other
-        ON
-            found.contract_line_id = other.contract_line_id
-            AND found.customer_id = other.customer_id
-            AND found.subscription_id = other.subscription_id
-    ANTI JOIN left_over
-        ON
-            found.contract_line_id = left_over.contract_line_id
-            AND found.customer_id = left_over.customer_id
-            AND found.subscription_id = left_over.subscription_id
-),
-
-told AS (
-    SELECT
-        contract_line_id,
-        customer_id,
-        subscription_id,
-        cast(NULL AS DATE) AS from_on,
-        cast(NULL AS DATE) AS until_on
-    FROM named
-    UNION ALL
-    SELECT
-        contract_line_id,
-        customer_id,
-        subscription_id,
-        from_on,
-        cast(NULL AS DATE) AS until_on
-    FROM succeeding
-    UNION ALL
-    SELECT
-        contract_line_id,
-        customer_id,
-        subscription_id,
-        from_on,
-        until_on
-    FROM cut
-),
-
--- A subscription counts until one that took its place is charged: a successor that no contract line takes (in another tenant, say)
--- leaves the former as it was, so that nothing goes unbilled before somebody has decided.
-replaced AS (
-    SELECT
-        link.from_key AS subscription_id,
-        min(link.valid_from) AS until_on
-    FROM links AS link
-    SEMI JOIN told ON link.to_key = told.subscription_id
-    GROUP BY link.from_key
 )
 
 SELECT
-    told.contract_line_id,
-    told.customer_id,
-    told.subscription_id,
-    told.from_on,
-    CASE
-        WHEN least(told.until_on, replaced.until_on) < told.from_on THEN told.from_on ELSE least(told.until_on, replaced.until_on)
-    END AS until_on
-FROM told
-LEFT JOIN replaced ON told.subscription_id = replaced.subscription_id
+    whole.contract_line_id,
+    whole.customer_id,
+    whole.subscription_id,
+    whole.from_on,
+    cast(NULL AS DATE) AS until_on
+FROM candidates AS whole
+ANTI JOIN taken_in_order AS other
+    ON
+        whole.contract_line_id = other.contract_line_id
+        AND whole.customer_id = other.customer_id
+        AND whole.subscription_id = other.subscription_id
+UNION ALL
+SELECT
+    contract_line_id,
+    customer_id,
+    subscription_id,
+    from_on,
+    until_on
+FROM left_over
+UNION
+-- A line whose subscription others charge on all its days is known to have none of its seats: from_on and until_on are one day.
+SELECT
+    other.contract_line_id,
+    other.customer_id,
+    other.subscription_id,
+    other.line_starts_on AS from_on,
+    other.line_starts_on AS until_on
+FROM taken_in_order AS other
+ANTI JOIN left_over
+    ON
+        other.contract_line_id = left_over.contract_line_id
+        AND other.customer_id = left_over.customer_id
+        AND other.subscription_id = left_over.subscription_id

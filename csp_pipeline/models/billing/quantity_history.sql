@@ -1,5 +1,5 @@
 -- The quantity of every subscription over time: the change log, else the snapshot, else the provider's lines, by which seats end
--- after their last covered day once a later month of the provider is loaded.
+-- after their last covered day once the provider's document of that kind for the following days is loaded whole.
 WITH log AS (
     SELECT
         id_key(customer_id) AS customer_id,
@@ -74,6 +74,7 @@ seats AS (
         id_key(subscription_id) AS subscription_id,
         coalesce(provider, 'microsoft') AS provider,
         currency,
+        source_kind,
         billing_month,
         invoice_number,
         charge_start_on,
@@ -91,30 +92,79 @@ seats AS (
         AND coalesce(credit_reason_code, '') = ''
 ),
 
--- How far the provider's documents reach; a month with rows that could not be read, and what follows it, proves no seat gone.
+-- The months in which the provider's documents of a kind are loaded whole: of legacy Azure, say, or of a distributor, no document
+-- says anything of new-commerce seats. What could not be read of a document without any line may be of every kind.
 incomplete AS (
     SELECT DISTINCT
-        coalesce(provider, 'microsoft') AS provider,
-        upper(invoice_number) AS invoice_key
-    FROM cost.invoice_proof
-    WHERE proof_state = 'incomplete'
+        coalesce(proof.provider, 'microsoft') AS provider,
+        proof.currency,
+        proof.billing_month,
+        line.source_kind
+    FROM cost.invoice_proof AS proof
+    LEFT JOIN cost.invoice_lines AS line
+        ON
+            coalesce(proof.provider, 'microsoft') = coalesce(line.provider, 'microsoft')
+            AND upper(proof.invoice_number) = upper(line.invoice_number)
+            AND NOT line.is_estimate
+    WHERE proof.proof_state = 'incomplete'
 ),
 
 loaded AS (
-    SELECT
+    SELECT DISTINCT
         coalesce(line.provider, 'microsoft') AS provider,
         line.currency,
-        max(line.billing_month) AS last_month,
-        coalesce(max(line.billing_month) FILTER (WHERE incomplete.invoice_key IS NOT NULL), '') AS last_incomplete_month
+        line.source_kind,
+        cast(line.billing_month || '-01' AS DATE) AS month_on
     FROM cost.invoice_lines AS line
-    LEFT JOIN incomplete
-        ON coalesce(line.provider, 'microsoft') = incomplete.provider AND upper(line.invoice_number) = incomplete.invoice_key
-    WHERE NOT line.is_estimate
-    GROUP BY ALL
+    ANTI JOIN incomplete
+        ON
+            coalesce(line.provider, 'microsoft') = incomplete.provider
+            AND line.currency = incomplete.currency
+            AND line.billing_month = incomplete.billing_month
+            AND coalesce(incomplete.source_kind, line.source_kind) IS NOT DISTINCT FROM line.source_kind
+    WHERE
+        NOT line.is_estimate
+        AND lower(coalesce(line.charge_type, '')) <> 'customercredit'
+        AND coalesce(line.credit_reason_code, '') = ''
 ),
 
--- Days on which the lines may change the quantity: where one starts, and after the last day of one once a later month of its
--- provider is loaded, which would charge the seats on. A line of one day or without an end tells no end.
+-- After the last covered day the seats would stand in the document of the next month (due_on). A line of one day or without an
+-- end tells no end.
+ends AS (
+    SELECT DISTINCT
+        customer_id,
+        subscription_id,
+        provider,
+        currency,
+        source_kind,
+        cast(charge_end_on + 1 AS DATE) AS ended_on,
+        cast(
+            greatest(
+                date_trunc('month', charge_end_on + 1), cast(billing_month || '-01' AS DATE) + INTERVAL 1 MONTH
+            ) AS DATE
+        ) AS due_on
+    FROM seats
+    WHERE charge_end_on > charge_start_on
+),
+
+-- The first month that is loaded whole proves the end; by as many months as it comes later than the one that was due, the seats
+-- go on, of which nothing is known.
+proven_ends AS (
+    SELECT
+        ended.customer_id,
+        ended.subscription_id,
+        cast(ended.ended_on + to_months(cast(date_diff('month', ended.due_on, min(loaded.month_on)) AS INTEGER)) AS DATE) AS from_on
+    FROM ends AS ended
+    INNER JOIN loaded
+        ON
+            ended.provider = loaded.provider
+            AND ended.currency = loaded.currency
+            AND ended.source_kind IS NOT DISTINCT FROM loaded.source_kind
+            AND ended.due_on <= loaded.month_on
+    GROUP BY ended.customer_id, ended.subscription_id, ended.provider, ended.currency, ended.source_kind, ended.ended_on, ended.due_on
+),
+
+-- Days on which the lines may change the quantity.
 seat_days AS (
     SELECT
         customer_id,
@@ -123,16 +173,10 @@ seat_days AS (
     FROM seats
     UNION
     SELECT
-        seat.customer_id,
-        seat.subscription_id,
-        seat.charge_end_on + 1 AS from_on
-    FROM seats AS seat
-    INNER JOIN loaded ON seat.provider = loaded.provider AND seat.currency = loaded.currency
-    WHERE
-        seat.charge_end_on > seat.charge_start_on
-        AND loaded.last_month > seat.billing_month
-        AND loaded.last_month >= strftime(seat.charge_end_on + 1, '%Y-%m')
-        AND loaded.last_incomplete_month < strftime(seat.charge_end_on + 1, '%Y-%m')
+        customer_id,
+        subscription_id,
+        from_on
+    FROM proven_ends
 ),
 
 covering AS (
