@@ -145,8 +145,9 @@ class Issued:
         """The latest issued line that charged what a charge takes back or changes; None when nothing did.
 
         Only documents of the account and currency of the charge count: a contract line that moved to another account
-        corrects nothing there. A correction that names the charge it takes back changes that one, another a line of its own kind in the same
-        days; anything negative, such as seats removed, takes from what was charged for the contract line in those days.
+        corrects nothing there. A correction that names the charge it takes back changes that one, another a line of its
+        own kind in the same days; anything negative, such as seats removed, takes from what was charged for the
+        contract line in those days.
         """
         if not charge.is_correction and charge.net_amount >= 0:
             return None
