@@ -130,7 +130,7 @@ def bundle_that_grows(folder: Path) -> str:
 
 
 def bundle_of_a_year_that_grows(folder: Path) -> str:
-    """A year in advance of seats and work; more work joins on July 15, and both of the others cost less from then on."""
+    """A year in advance of seats and work; more work joins on July 15, which makes the others cheaper."""
     partner = seat_partner(unit_price="", bundle_id="B1", billing_cycle="annual", billing_timing="advance")
     partner.row("bundles", bundle_id="B1", name="Work", unit_price=300, currency="EUR")
     own = {"cost_source": "own", "quantity_source": "fixed", "quantity": 10, "anchor_day": ""}
