@@ -67,8 +67,8 @@ def test_right_corrections_pass_after_a_credit_by_hand(history: list[tuple[dict[
 
 def credit_by_hand(charge: Charge, amount: Decimal) -> Charge:
     """Some of a charge given back without taking back its service."""
-    given = {"quantity": None, "unit_price": None, "net_amount": -amount, "is_correction": True, "correction": None}
-    return replace(charge, charge_id="", reverses=charge.charge_id, **given)
+    back = replace(charge, quantity=None, unit_price=None, net_amount=-amount, is_correction=True, correction=None)
+    return replace(back, charge_id="", reverses=charge.charge_id)
 
 
 def test_what_a_reversal_withholds_after_a_credit_by_hand_does_not_stand() -> None:
