@@ -48,7 +48,7 @@ def last_day_of(month: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One cycle of a contract line, half-open; cut where the contract line starts or ends, or its price changes.
+    """One cycle of a contract line, half-open, cut where the contract line starts or ends; or a piece of one.
 
     Attributes:
         start: first day charged.
@@ -86,7 +86,7 @@ class CycleCalendar:
         end: the first day after it, or None while it is open.
         anchor_day: 1 to 31.
         months: length of a cycle: 1, 3 or 12.
-        cuts: days from which other terms hold; a cycle that has one inside ends there and begins anew.
+        cuts: days from which other terms hold; a cycle that has one inside is charged in `pieces`.
     """
 
     start: date
@@ -138,15 +138,17 @@ class CycleCalendar:
                 end = full_end if self.end is None else min(full_end, self.end)
                 if full_start < self.start:
                     full_start = _anchor(month, full_end.day)
-                for piece in self._pieces(Cycle(max(full_start, self.start), end, full_start, full_end)):
-                    if piece.end > since and piece.start < before:
-                        yield piece
+                if end > since:
+                    yield Cycle(max(full_start, self.start), end, full_start, full_end)
             month += self.months
 
-    def _pieces(self, cycle: Cycle) -> Iterator[Cycle]:
-        marks = [cycle.start, *(cut for cut in self.cuts if cycle.start < cut < cycle.end), cycle.end]
-        for start, end in pairwise(marks):
-            yield replace(cycle, start=start, end=end)
+    def pieces(self, cycle: Cycle) -> tuple[Cycle, ...]:
+        """The parts of a cycle that are on the same terms each, in order; the cycle itself where none change inside."""
+        inside = [cut for cut in self.cuts if cycle.start < cut < cycle.end]
+        if not inside:
+            return (cycle,)
+        marks = [cycle.start, *inside, cycle.end]
+        return tuple(replace(cycle, start=start, end=end) for start, end in pairwise(marks))
 
 
 @lru_cache(maxsize=4096)
@@ -161,10 +163,11 @@ def _anchor(month: int, anchor_day: int) -> date:
 
 
 def invoice_month(cycle: Cycle, timing: Timing, first_month: str) -> str:
-    """The month whose invoice charges a cycle.
+    """The month whose invoice charges a cycle of a calendar.
 
-    In arrears it is the month in which the last day of the cycle lies; in advance the month before the cycle's start,
-    but never one before the first month billed.
+    It is that of all its pieces, which are charged together whatever day each begins. In arrears it is the month in
+    which the last day of the cycle lies; in advance the month before the cycle's start, but never one before the first
+    month billed.
     """
     if timing == "arrears":
         return max(month_of(cycle.end - ONE_DAY), first_month)

@@ -80,6 +80,11 @@ class Charge:
         return (self.end - self.start).days
 
     @property
+    def is_credit_by_hand(self) -> bool:
+        """Whether it lowers the amount of a charge that it names, without a quantity and without a derived reason."""
+        return self.is_correction and bool(self.reverses) and self.quantity is None and self.correction is None
+
+    @property
     def stated_kind(self) -> ChargeKind:
         """What documents call its kind, corrections aside."""
         return "discount" if self.kind == "maximum" else self.kind

@@ -86,11 +86,16 @@ def expected_charges(line: ContractLine, quantities: QuantityHistory, window: Wi
 
 @dataclass(frozen=True, slots=True)
 class _DueCycle:
-    """A cycle with the part of it that is charged (0 when not on these invoices), and on which month's invoice."""
+    """A cycle with the part of it that is charged (0 when not on these invoices), and on which month's invoice.
+
+    Attributes:
+        pieces: its pieces on one price each, with the part of the full cycle that is charged of each.
+    """
 
     cycle: Cycle
     part: Fraction
     month: str
+    pieces: tuple[tuple[Cycle, Fraction], ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -100,60 +105,63 @@ def _due_cycles(calendar: CycleCalendar, timing: Timing, window: Window, *, is_p
     for cycle in calendar.cycles(window.opens, window.closes_in_advance):
         month = invoice_month(cycle, timing, window.first_billed_month)
         is_charged = cycle.start >= window.billing_starts_on and window.has(month)
-        part = recurring_part(cycle, prorated=is_prorated) if is_charged else Fraction(0)
+        pieces = tuple(
+            (piece, recurring_part(piece, prorated=is_prorated) if is_charged else Fraction(0))
+            for piece in calendar.pieces(cycle)
+        )
+        part = sum((part for _, part in pieces), Fraction(0))
         if part or (is_prorated and cycle.start < window.closes):
-            due.append(_DueCycle(cycle, part, month))
+            due.append(_DueCycle(cycle, part, month, pieces))
     return tuple(due)
 
 
 def _cycle_charges(line: ContractLine, history: QuantityHistory, due: _DueCycle, window: Window) -> Iterator[Charge]:
-    cycle = due.cycle
-    line = line.priced_on(cycle.start)
-    if due.part:
-        yield _recurring(line, history, due)
+    yield from _recurring(line, history, due)
     if line.is_prorated:
         since = max(window.opens, window.billing_starts_on)
-        for change in _changes(line, history, cycle, window.closes):
+        for change in _changes(line, history, due, window.closes):
             if change.start >= since:
                 yield change
     if due.part and line.commitments is not None:
-        charges = [_recurring(line, history, due)]
+        charges = [*_recurring(line, history, due)]
         if line.is_prorated:
-            charges += _changes(line, history, cycle, cycle.end)
+            charges += _changes(line, history, due, due.cycle.end)
         yield from _commitment_lines(line, charges, due)
 
 
-def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> Charge:
-    cycle = due.cycle
-    quantity = history.at_start_of(cycle.start)
-    numerator, denominator = due.part.as_integer_ratio()
-    amount = _amount(line, line.full_price(quantity), numerator, denominator, cycle.start)
-    return Charge(
-        line.contract_line_id, "recurring", cycle.start, cycle.end, quantity, line.price_on_line, amount, due.month
-    )
+def _recurring(line: ContractLine, history: QuantityHistory, due: _DueCycle) -> Iterator[Charge]:
+    """The charge of each piece of a cycle, all on the invoice that charges the cycle."""
+    name = line.contract_line_id
+    for piece, part in due.pieces:
+        if part:
+            priced = line.priced_on(piece.start)
+            quantity = history.at_start_of(piece.start)
+            numerator, denominator = part.as_integer_ratio()
+            amount = _amount(priced, priced.full_price(quantity), numerator, denominator, due.cycle.start)
+            yield Charge(name, "recurring", piece.start, piece.end, quantity, priced.price_on_line, amount, due.month)
 
 
-def _changes(line: ContractLine, history: QuantityHistory, cycle: Cycle, before: date) -> Iterator[Charge]:
-    """Changes of a cycle before a day: the price of what changed, for the days that are left.
-
-    The cycle's start decides whether they are discounted, so that seats are given back at the price they had.
-    """
-    for day, was, now in history.net_changes(cycle.start, min(cycle.end, before)):
-        amount = _amount(line, line.price_change(was, now), (cycle.end - day).days, cycle.full_days, cycle.start)
-        yield Charge(
-            line.contract_line_id, "change", day, cycle.end, now - was, line.price_on_line, amount, month_of(day)
-        )
+def _changes(line: ContractLine, history: QuantityHistory, due: _DueCycle, before: date) -> Iterator[Charge]:
+    """Changes of a cycle before a day: the price of what changed, for the days that are left of its piece."""
+    name = line.contract_line_id
+    for piece, _ in due.pieces:
+        priced = line.priced_on(piece.start)
+        for day, was, now in history.net_changes(piece.start, min(piece.end, before)):
+            days = (piece.end - day).days
+            amount = _amount(priced, priced.price_change(was, now), days, piece.full_days, due.cycle.start)
+            yield Charge(name, "change", day, piece.end, now - was, priced.price_on_line, amount, month_of(day))
 
 
 def _amount(line: ContractLine, full_price: Decimal, days: int, full_days: int, start: date) -> Decimal:
+    """The cycle's start decides on the discount, so that seats are given back at the price they had."""
     return part_amount(full_price, days, full_days, line.discount_on(start), line.decimals)
 
 
 def _commitment_lines(line: ContractLine, charges: Iterable[Charge], due: _DueCycle) -> Iterator[Charge]:
     """The lines that keep the agreements on a cycle's total, on the invoice that charges the cycle.
 
-    They look at all that is known of the cycle; a change that becomes known later changes them, and the difference is
-    billed with their period.
+    There is one of each for all pieces of the cycle together. They look at all that is known of the cycle; a change
+    that becomes known later changes them, and the difference is billed with their period.
     """
     if line.commitments is None:
         return

@@ -58,7 +58,7 @@ class ContractLine:
         unit_price: price of a unit, or of everything (flat), for a full cycle; not used where there are tiers.
         price_steps: its prices over time, each with its first day, where it has several (a component of a bundle to
             which others come or from which they go); the calendar has cuts on those days. Empty for one price.
-        discount_ends_on: last day on which a charge may start and still be discounted, by percent or by amount.
+        discount_ends_on: last day on which a cycle may start and still be discounted, by percent or by amount.
         decimals: of the currency's minor unit.
         tiers: of a graduated, volume or package line; None for the others.
         commitments: on the total of a cycle; None when there are none.
@@ -86,11 +86,11 @@ class ContractLine:
         return self if price == self.unit_price else replace(self, unit_price=price)
 
     def is_discounted_on(self, start: date) -> bool:
-        """Whether a charge whose service starts on a day is still discounted."""
+        """Whether a cycle that starts on a day is still discounted."""
         return self.discount_ends_on is None or start <= self.discount_ends_on
 
     def discount_on(self, start: date) -> Decimal:
-        """The discount, in percent, of a charge whose service starts on a day."""
+        """The discount, in percent, of a cycle that starts on a day."""
         return self.discount_percent if self.is_discounted_on(start) else ZERO
 
     @property

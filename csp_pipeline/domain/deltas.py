@@ -104,10 +104,12 @@ def _kind_corrected(correction: Charge, originals: Iterable[Charge]) -> ChargeKi
 
 
 def _differences(expected: Iterable[Charge], issued: Iterable[Charge]) -> Iterator[Charge]:
-    """One line per period with the difference of amounts."""
+    """One line per period with the difference of amounts; what was credited by hand stays credited."""
+    issued = tuple(issued)
+    by_id = {charge.charge_id: charge.key for charge in issued if charge.charge_id and not charge.is_correction}
     billed: dict[ChargeKey, list[Charge]] = {}
     for charge in issued:
-        of_key = billed.setdefault(charge.key, [])
+        of_key = billed.setdefault(by_id.get(charge.reverses, charge.key), [])
         if not charge.is_correction and any(not other.is_correction for other in of_key):
             raise DoubleBillingError(charge, "was billed twice")
         of_key.append(charge)
@@ -115,20 +117,29 @@ def _differences(expected: Iterable[Charge], issued: Iterable[Charge]) -> Iterat
         before = billed.pop(charge.key, None)
         if before is None:
             yield charge
-        elif _total(before) != charge.net_amount:
-            difference = EXACT.subtract(charge.net_amount, _total(before))
+        elif difference := _left_to_bill(charge.net_amount, before):
             reason = Correction("cost" if charge.kind == "usage" else "amount", takes_back=False)
             yield replace(charge, net_amount=difference, is_correction=True, correction=reason)
     for before in billed.values():
-        if _total(before):
+        if difference := _left_to_bill(ZERO, before):
             yield replace(
-                before[-1],
-                net_amount=-_total(before),
+                next((charge for charge in reversed(before) if not charge.is_credit_by_hand), before[-1]),
+                net_amount=difference,
                 is_correction=True,
                 correction=Correction("ended"),
                 charge_id="",
                 reverses=before[0].charge_id,
             )
+
+
+def _left_to_bill(wanted: Decimal, billed: Sequence[Charge]) -> Decimal:
+    """What is missing to an amount beside what was credited by hand, which is never given a second time."""
+    by_hand = _total(charge for charge in billed if charge.is_credit_by_hand)
+    left = _total(billed)
+    difference = EXACT.subtract(wanted, EXACT.subtract(left, by_hand))
+    if by_hand < 0 < billed[0].net_amount:
+        return max(difference, min(-left, ZERO))
+    return difference
 
 
 def _is_settled(expected: Sequence[Charge], issued: Iterable[Charge]) -> bool:

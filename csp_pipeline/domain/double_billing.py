@@ -13,11 +13,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.deltas import BY_AMOUNT, MAY_OVERLAP
-from csp_pipeline.domain.in_force import DoubleBillingError, Part, in_force, terms_of
+from csp_pipeline.domain.in_force import DoubleBillingError, InForce, Part, in_force, terms_of
 from csp_pipeline.domain.quantities import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
     from decimal import Decimal
 
     from csp_pipeline.domain.charge import Charge, ChargeKey, ChargeKind
@@ -69,12 +70,12 @@ def _period_twice(charges: Iterable[Charge]) -> Charge | None:
 def _days_twice(charges: Sequence[Charge], fresh: Sequence[Charge], decimals: int) -> Charge | None:
     """Of charges with a quantity: a charge taken back twice, or days that a draft charges and that are charged."""
     try:
-        parts = in_force(charges, may_overlap=True).parts
+        covered = in_force(charges, may_overlap=True)
     except DoubleBillingError as refusal:
         return refusal.charge
     if fresh[0].kind in MAY_OVERLAP:
-        return _change_twice(parts)
-    return next((one for one in fresh if not one.is_correction and _is_twice(one, charges, decimals)), None)
+        return _change_twice(covered.parts)
+    return next((one for one in fresh if not one.is_correction and _is_twice(one, charges, covered, decimals)), None)
 
 
 def _change_twice(parts: Sequence[Part]) -> Charge | None:
@@ -92,10 +93,16 @@ def _change_twice(parts: Sequence[Part]) -> Charge | None:
     return None
 
 
-def _is_twice(charge: Charge, charges: Iterable[Charge], decimals: int) -> bool:
+def _is_twice(charge: Charge, charges: Iterable[Charge], covered: InForce, decimals: int) -> bool:
     """Whether a day of a charge bears more units than it says, or all its days a larger amount.
 
     What was taken back counts; so does what was credited by hand, which may leave less.
+
+    Args:
+        charge: of the draft.
+        charges: issued and drafted.
+        covered: what they still cover.
+        decimals: of the currency's minor unit.
     """
     there = [one for one in charges if one.start < charge.end and charge.start < one.end]
     own = charge.quantity or ZERO
@@ -104,7 +111,26 @@ def _is_twice(charge: Charge, charges: Iterable[Charge], decimals: int) -> bool:
         units = (one.quantity for one in there if one.quantity is not None and one.start <= start and end <= one.end)
         if (sum(units, ZERO) - own) * own > 0:
             return True
-    shares = (Part(one, max(one.start, charge.start), min(one.end, charge.end)).amount for one in there)
-    more = sum(shares, Fraction(0)) - Fraction(charge.net_amount)
+    total = sum((_standing(name, covered, charge) for name in covered.amounts), Fraction(0))
+    for one in there:
+        if one.charge_id not in covered.amounts and one.reverses not in covered.amounts:
+            total += _common_part(one, one.start, one.end, charge).amount
+    more = total - Fraction(charge.net_amount)
     # each line is rounded once, and may have taken a unit that another left
     return more * Fraction(charge.net_amount) > 0 and abs(more) > Fraction(2 * len(there), 10**decimals)
+
+
+def _standing(name: str, covered: InForce, charge: Charge) -> Fraction:
+    """What bears on the days of a charge of an issued one on which something was credited by hand.
+
+    A reversal gives back less where the credit gave it before, so the days in force count, with what stands of the
+    issued charge beyond its days in force.
+    """
+    parts = [part for part in covered.parts if part.charge.charge_id == name]
+    beyond = Fraction(covered.amounts[name] - covered.given[name]) - sum((part.amount for part in parts), Fraction(0))
+    common = (_common_part(part.charge, part.start, part.end, charge) for part in parts)
+    return max(beyond, Fraction(0)) + sum((part.amount for part in common if part.start < part.end), Fraction(0))
+
+
+def _common_part(one: Charge, start: date, end: date, charge: Charge) -> Part:
+    return Part(one, max(start, charge.start), min(end, charge.end))

@@ -141,21 +141,28 @@ class Issued:
             month = shift_month(month, 1)
         return month
 
-    def corrected_by(self, charge: Charge) -> tuple[IssuedDocument, IssuedLine] | None:
+    def corrected_by(self, charge: Charge, account_id: str, currency: str) -> tuple[IssuedDocument, IssuedLine] | None:
         """The latest issued line that charged what a charge takes back or changes; None when nothing did.
 
-        A correction that names the charge it takes back changes that one, another a line of its own kind in the same
-        days; anything negative, such as seats removed, takes from what was charged for the contract line in those days.
+        Only documents of the account and currency of the charge count: a contract line that moved to another account
+        corrects nothing there. A correction that names the charge it takes back changes that one, another a line of its
+        own kind in the same days; anything negative, such as seats removed, takes from what was charged for the
+        contract line in those days.
         """
         if not charge.is_correction and charge.net_amount >= 0:
             return None
+        lines = [
+            (document, line)
+            for document, line in self.lines_by_contract.get(charge.contract_line_id, ())
+            if (document.account_id, document.currency) == (account_id, currency)
+        ]
         if charge.reverses:
-            for document, line in self.lines_by_contract.get(charge.contract_line_id, ()):
+            for document, line in lines:
                 if line.charge.charge_id == charge.reverses:
                     return document, line
         overlapping = [
             (document, line)
-            for document, line in self.lines_by_contract.get(charge.contract_line_id, ())
+            for document, line in lines
             if line.charge.start < charge.end and charge.start < line.charge.end and not line.charge.is_correction
         ]
         same = [pair for pair in overlapping if pair[1].charge.kind == charge.kind]

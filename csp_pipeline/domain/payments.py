@@ -73,8 +73,8 @@ def settle(
         else:
             told.append((payment, f"Payment {payment.payment_id} is not taken: {reason}"))
     paid = {number: sum(amounts, ZERO) for number, amounts in taken.items()}
-    credited = {document.invoice_number: _credits(document, paid) for document in issued.documents}
-    left = _left_open(issued, paid, credited)
+    left = {one.invoice_number: one.gross_amount - paid.get(one.invoice_number, ZERO) for one in issued.documents}
+    credited = {document.invoice_number: _credits(document, paid, left) for document in issued.documents}
     settlements = {}
     for document in issued.documents:
         amount = paid.get(document.invoice_number, ZERO)
@@ -110,26 +110,59 @@ def _overpaid(document: IssuedDocument, paid: Decimal) -> str:
     )
 
 
-def _credits(document: IssuedDocument, paid: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def _credits(document: IssuedDocument, paid: Mapping[str, Decimal], left: dict[str, Decimal]) -> dict[str, Decimal]:
     """What a credit note takes from each invoice that its lines correct, as amounts above 0; none for an invoice.
 
-    What was paid back of it settles nothing. Of several invoices each has the part that was taken from it, with its
-    tax; charges that stand on the note too lessen all in proportion, to the minor unit.
+    What was paid back of it settles nothing: it is money of the invoices that the note makes overpaid, and of all in
+    proportion only beyond that.
+
+    Args:
+        document: any document.
+        paid: by number.
+        left: what payments and the notes before leave open of each document; what this one takes is taken from it.
     """
-    left = paid.get(document.invoice_number, ZERO) - document.gross_amount
-    if document.document_type != "credit_note" or document.corrects_invoice_number is None or left <= 0:
+    if document.document_type != "credit_note" or document.corrects_invoice_number is None:
         return {}
+    unit = Decimal(1).scaleb(-document.decimals)
+    shares = _shares(document)
+    paid_back = int(min(max(-paid.get(document.invoice_number, ZERO), ZERO), -document.gross_amount) / unit)
+    over = {number: share - _units_open(left.get(number, ZERO), share, unit) for number, share in shares.items()}
+    of_overpaid = min(paid_back, sum(over.values()))
+    for units, weights in (
+        (of_overpaid, over),
+        (paid_back - of_overpaid, {number: share - over[number] for number, share in shares.items()}),
+    ):
+        for number, part in _spread(units, weights).items():
+            shares[number] -= part
+    taken = {number: share * unit for number, share in shares.items() if share > 0}
+    for number, amount in taken.items():
+        if number in left:
+            left[number] -= amount
+    return taken
+
+
+def _units_open(left: Decimal, share: int, unit: Decimal) -> int:
+    """How much of a share of a note finds something open on its invoice."""
+    return min(int(max(left, ZERO) / unit), share)
+
+
+def _shares(document: IssuedDocument) -> dict[str, int]:
+    """The amount of a credit note by invoice, in minor units.
+
+    Of several invoices each has the part that was taken from it, with its tax; charges that stand on the note too
+    lessen all in proportion.
+    """
+    units = int(-document.gross_amount.scaleb(document.decimals))
     weights = {number: weight for number, weight in _taken(document).items() if weight > 0}
-    if not weights:
-        return {document.corrects_invoice_number: left}
-    numbers = sorted(weights)
-    units = int(left.scaleb(document.decimals))
-    shares = largest_remainder(units, [weights[number] for number in numbers])
-    return {
-        number: Decimal(share).scaleb(-document.decimals)
-        for number, share in zip(numbers, shares, strict=True)
-        if share
-    }
+    return _spread(units, weights or {document.corrects_invoice_number or "": 1})
+
+
+def _spread(units: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Whole units in proportion to weights; none where nothing weighs anything."""
+    numbers = sorted(number for number, weight in weights.items() if weight)
+    if not numbers:
+        return {}
+    return dict(zip(numbers, largest_remainder(units, [weights[number] for number in numbers]), strict=True))
 
 
 def _taken(document: IssuedDocument) -> dict[str, int]:
@@ -157,18 +190,6 @@ def _replaced_on(document: IssuedDocument, line: IssuedLine) -> str | None:
         if is_same and back.start < charge.end and charge.start < back.end:
             return other.corrects_invoice_number
     return None
-
-
-def _left_open(
-    issued: Issued, paid: Mapping[str, Decimal], credited: Mapping[str, Mapping[str, Decimal]]
-) -> dict[str, Decimal]:
-    """What payments and credit notes leave open of each invoice; below 0 where they are more than it."""
-    left = {one.invoice_number: one.gross_amount - paid.get(one.invoice_number, ZERO) for one in issued.documents}
-    for shares in credited.values():
-        for number, amount in shares.items():
-            if number in left:
-                left[number] -= amount
-    return left
 
 
 def _state(

@@ -276,14 +276,16 @@ def _calendar_cycles(
     cuts = tuple(map(date.fromisoformat, price_changes_on.split(","))) if price_changes_on else ()
     calendar = CycleCalendar(starts_on, ends_on + ONE_DAY if ends_on else None, anchor_day, months, cuts)
     for cycle in calendar.cycles(starts_on, before):
-        yield (
-            cycle.start,
-            cycle.end - ONE_DAY,
-            cycle.full_start,
-            cycle.full_end - ONE_DAY,
-            invoice_month(cycle, timing, month_of(billing_starts_on)),
-            cycle.start < billing_starts_on,
-        )
+        month = invoice_month(cycle, timing, month_of(billing_starts_on))
+        for piece in calendar.pieces(cycle):
+            yield (
+                piece.start,
+                piece.end - ONE_DAY,
+                cycle.full_start,
+                cycle.full_end - ONE_DAY,
+                month,
+                cycle.start < billing_starts_on,
+            )
 
 
 @dataclass(frozen=True)

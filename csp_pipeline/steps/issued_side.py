@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from datetime import date
 
-    from csp_pipeline.domain.issued import Issued, IssuedDocument, IssuedLine
+    from csp_pipeline.domain.issued import Issued
     from csp_pipeline.steps.billing_facts import ContractTerms
 
 
@@ -87,8 +87,9 @@ def _draft_line(
     beside: Sequence[Charge],
 ) -> DraftLine:
     account_id, currency, decimals = account
-    corrected = issued.corrected_by(charge) if issued.documents else None
-    taxed = corrected or _replaced(charge, beside, issued)
+    corrected = issued.corrected_by(charge, account_id, currency) if issued.documents else None
+    reversal = None if corrected else _reversal_beside(charge, beside)
+    taxed = issued.corrected_by(reversal, account_id, currency) if reversal else corrected
     return DraftLine(
         account_id=account_id,
         billing_month=issued.open_month(account_id, currency, charge.invoice_month),
@@ -134,11 +135,11 @@ def _ended_on(terms: ContractTerms, charge: Charge) -> date | None:
     return end if is_cut and charge.kind == "recurring" and charge.end == end else None
 
 
-def _replaced(charge: Charge, beside: Sequence[Charge], issued: Issued) -> tuple[IssuedDocument, IssuedLine] | None:
-    """The issued line in whose place a charge stands: a pair of reversal and charge has one tax."""
+def _reversal_beside(charge: Charge, beside: Sequence[Charge]) -> Charge | None:
+    """The reversal in whose place a charge stands: the pair has one tax, that of the issued line."""
     if charge.correction is None or charge.is_correction:
         return None
     for other in beside:
         if other.kind == charge.kind and other.is_correction and other.start < charge.end and charge.start < other.end:
-            return issued.corrected_by(other)
+            return other
     return None

@@ -238,3 +238,39 @@ def test_the_order_of_issued_lines_does_not_matter(fact: dict[str, Any], order: 
     shuffled = [issued[number] for number in order if number < len(issued)] + list(issued[12:])
     again = deltas(derive(fact, "2026-08"), shuffled)
     assert sorted(map(repr, again)) == sorted(map(repr, deltas(derive(fact, "2026-08"), issued)))
+
+
+USAGE = Charge("L1", "usage", *SEPTEMBER, None, None, D(100), "2026-09")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line", "left"),
+    [
+        ("100", [], "80"),
+        ("120", ["20"], "100"),
+        ("90", ["-10"], "70"),
+        ("10", ["-80"], "0"),
+        (None, ["-80"], "0"),
+    ],
+)
+def test_a_credit_by_hand_on_an_amount_stays_and_is_never_given_twice(
+    wanted: str | None, line: list[str], left: str
+) -> None:
+    """20 of 100 were credited for a part of the days; the cost comes to another amount later, or is gone."""
+    credit = replace(USAGE, end=date(2026, 9, 11), net_amount=D(-20), is_correction=True, reverses="I:1")
+    issued = [replace(USAGE, charge_id="I:1"), credit]
+    expected = [] if wanted is None else [replace(USAGE, net_amount=D(wanted))]
+    found = deltas(expected, issued, 2)
+    assert [str(one.net_amount) for one in found] == line
+    assert all((one.start, one.end) == SEPTEMBER for one in found)
+    assert sum(one.net_amount for one in (*issued, *found)) == D(left)
+    assert deltas(expected, [*issued, *found], 2) == ()
+
+
+def test_a_credit_by_hand_on_a_discount_stays() -> None:
+    off = replace(USAGE, kind="discount", net_amount=D(-10))
+    issued = [replace(off, charge_id="I:1"), replace(off, net_amount=D(-5), is_correction=True, reverses="I:1")]
+    assert deltas([off], issued, 2) == ()
+    (back,) = deltas([], issued, 2)
+    assert back.net_amount == D(10)
+    assert deltas([], [*issued, back], 2) == ()

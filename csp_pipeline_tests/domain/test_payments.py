@@ -88,6 +88,44 @@ def test_a_credit_note_is_credited_when_nothing_of_it_is_left_to_pay_back(
     assert (settlements[INVOICE].state, settlements["CN-2026-000001"].state) == states
 
 
+def note_over_two() -> Issued:
+    """Two invoices of 119.00 EUR, and a credit note for all of both."""
+    names = ("L1", "L2")
+    charges = [charge("100.00", contract_line_id=name) for name in names]
+    invoices = [draft(line(one, month)) for one, month in zip(charges, ("2026-01", "2026-02"), strict=True)]
+    back = [
+        line(replace(one, net_amount=D("-100.00"), is_correction=True), "2026-03", corrects_invoice_number=number)
+        for one, number in zip(charges, (INVOICE, "INV-2026-000002"), strict=True)
+    ]
+    return issued(*invoices, draft(*back))
+
+
+@pytest.mark.parametrize(
+    ("payments", "states"),
+    [
+        ([], ("credited", "credited", "credited")),
+        ([paid("119", "INV-2026-000002")], ("credited", "paid", "issued")),
+        (
+            [paid("119", "INV-2026-000002"), paid("-119", "CN-2026-000001", name="P2")],
+            ("credited", "paid", "credited"),
+        ),
+        ([paid("119"), paid("-119", "CN-2026-000001", name="P2")], ("paid", "credited", "credited")),
+        ([paid("119"), paid("-100", "CN-2026-000001", name="P2")], ("paid", "credited", "part_paid")),
+        (
+            [paid("19"), paid("9", "INV-2026-000002", name="P2"), paid("-28", "CN-2026-000001", name="P3")],
+            ("credited", "credited", "credited"),
+        ),
+        ([paid("-238", "CN-2026-000001")], ("issued", "issued", "paid")),
+        ([paid("-100", "CN-2026-000001")], ("issued", "issued", "part_paid")),
+    ],
+)
+def test_what_was_paid_back_is_the_money_of_the_invoices_that_were_paid(
+    payments: list[Payment], states: tuple[str, str, str]
+) -> None:
+    settlements, _ = settle(note_over_two(), payments)
+    assert tuple(one.state for one in settlements.values()) == states
+
+
 @pytest.mark.parametrize(
     ("payment", "sentence"),
     [

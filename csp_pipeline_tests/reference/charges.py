@@ -153,42 +153,54 @@ def _by_cycle(contract: ContractLine, history: SeatHistory | None, drafting: Dra
     horizon = last_day(next_month(drafting.through_month))
     whole_cycles = contract.proration == "none"
     result: list[Charge] = []
-    for line, cycle in _priced_cycles(contract, horizon):
-        own: list[Charge] = []
+    for cycle in cycles(contract):
+        if cycle.start > horizon:
+            break
         if whole_cycles and cycle.is_short_first:
             continue
         month = drafting.cycle_month(contract, cycle)
         share = Fraction(1) if whole_cycles else Fraction(cycle.days, cycle.full_days)
-        is_flat = contract.pricing_model == "flat"
-        quantity = Decimal(1) if is_flat else _quantity(contract, history, cycle.start)
-        full = line.price_of(Fraction(quantity))
-        own.append(_charge(line, "recurring", cycle.start, cycle.end, quantity, full * share, month))
-        if not (is_flat or whole_cycles or history is None or contract.quantity_source == "fixed"):
-            for day, before, after in history.change_days(cycle.start, cycle.end):
-                full = line.price_of(Fraction(after)) - line.price_of(Fraction(before))
-                days = Fraction((cycle.end - day).days, cycle.full_days)
-                own.append(_charge(line, "change", day, cycle.end, after - before, full * days, month_of(day)))
-        result += own
+        seats = None if whole_cycles or contract.quantity_source == "fixed" else history
+        own = list(_stretches(contract, history, seats, cycle, month, whole=whole_cycles))
         if cycle.start >= drafting.starts_on:
-            result += _agreed(contract, own, cycle.start, cycle.end, share, month)
+            result += own + _agreed(contract, own, cycle.start, cycle.end, share, month)
+        else:
+            result += [charge for charge in own if charge.kind == "change"]
     return result
 
 
-def _priced_cycles(contract: ContractLine, horizon: date) -> Iterator[tuple[ContractLine, Cycle]]:
-    """The cycles through a day, each with the line at its price; cut where the price changes inside."""
-    for cycle in cycles(contract):
-        if cycle.start > horizon:
-            return
-        marks = [cycle.start, *(day for day, _ in contract.steps if cycle.start < day < cycle.end), cycle.end]
-        for number, (start, end) in enumerate(pairwise(marks)):
-            yield contract.at(start), Cycle(start, end, cycle.full_days, cycle.is_short_first or number > 0)
+def _stretches(
+    contract: ContractLine,
+    history: SeatHistory | None,
+    changing: SeatHistory | None,
+    cycle: Cycle,
+    month: str,
+    *,
+    whole: bool,
+) -> Iterator[Charge]:
+    """The charges of one cycle, stretch by stretch of one price: a joint bill however often the price changes in it."""
+    is_flat = contract.pricing_model == "flat"
+    marks = [cycle.start, *(day for day, _ in contract.steps if cycle.start < day < cycle.end), cycle.end]
+    for start, end in pairwise(marks):
+        line = contract.at(start)
+        quantity = Decimal(1) if is_flat else _quantity(contract, history, start)
+        share = Fraction(1) if whole else Fraction((end - start).days, cycle.full_days)
+        exact = line.price_of(Fraction(quantity)) * share
+        yield _charge(line, "recurring", start, end, quantity, exact, month, cycle.start)
+        if changing is None or is_flat:
+            continue
+        for day, before, after in changing.change_days(start, end):
+            full = line.price_of(Fraction(after)) - line.price_of(Fraction(before))
+            exact = full * Fraction((end - day).days, cycle.full_days)
+            yield _charge(line, "change", day, end, after - before, exact, month_of(day), cycle.start)
 
 
 def _once(contract: ContractLine, history: SeatHistory | None) -> list[Charge]:
     """A line of one day without a cycle: whole, for the quantity when the day is over."""
     day, end = contract.starts_on, contract.starts_on + ONE_DAY
     quantity = Decimal(1) if contract.pricing_model == "flat" else _quantity(contract, history, end)
-    own = [_charge(contract, "one_time", day, end, quantity, contract.price_of(Fraction(quantity)), month_of(day))]
+    price = contract.price_of(Fraction(quantity))
+    own = [_charge(contract, "one_time", day, end, quantity, price, month_of(day), day)]
     return own + _agreed(contract, own, day, end, Fraction(1), month_of(day))
 
 
@@ -228,10 +240,17 @@ def _quantity(contract: ContractLine, history: SeatHistory | None, start: date) 
 
 
 def _charge(
-    contract: ContractLine, kind: str, start: date, end: date, quantity: Decimal, price: Fraction, month: str
+    contract: ContractLine,
+    kind: str,
+    start: date,
+    end: date,
+    quantity: Decimal,
+    price: Fraction,
+    month: str,
+    cycle_start: date,
 ) -> Charge:
-    """The price of a part of a cycle, discounted, then rounded once."""
-    exact = price * contract.discount_factor(start)
+    """The price of a part of a cycle, discounted if the cycle is, then rounded once."""
+    exact = price * contract.discount_factor(cycle_start)
     net = round_minor(exact, contract.currency)
     unit_price = None if contract.tiers else contract.unit_price
     return Charge(contract, kind, start, end, quantity, unit_price, exact, net, month)

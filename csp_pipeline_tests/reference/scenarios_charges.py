@@ -129,6 +129,30 @@ def bundle_that_grows(folder: Path) -> str:
     return "2026-02"
 
 
+def bundle_of_a_year_that_grows(folder: Path) -> str:
+    """A year in advance of seats and work; more work joins on July 15, which makes the others cheaper."""
+    partner = seat_partner(unit_price="", bundle_id="B1", billing_cycle="annual", billing_timing="advance")
+    partner.row("bundles", bundle_id="B1", name="Work", unit_price=300, currency="EUR")
+    own = {"cost_source": "own", "quantity_source": "fixed", "quantity": 10, "anchor_day": ""}
+    year = {"bundle_id": "B1", "billing_cycle": "annual", "billing_timing": "advance"}
+    partner.contract("L2", **year, **own)
+    partner.contract("L3", starts_on="2026-07-15", **year, **own)
+    partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 10, 100)
+    partner.write(folder)
+    return "2026-02"
+
+
+def minimum_on_a_bundle_that_grows(folder: Path) -> str:
+    """Work at 25.00, from January 12 at 12.50: 169.36 of at least 180.00 for all of January, beside healthy seats."""
+    partner = seat_partner()
+    partner.row("bundles", bundle_id="B1", name="Care", unit_price=25, currency="EUR")
+    own = {"bundle_id": "B1", "cost_source": "own", "quantity": 10}
+    partner.contract("B-1", minimum_amount=180, **own)
+    partner.contract("B-2", starts_on="2026-01-12", anchor_day="", **own)
+    partner.write(folder)
+    return "2026-01"
+
+
 def trial_of_seats(folder: Path) -> str:
     """Seats that are free through January 20: 11 of 31 days, and all of February."""
     partner = seat_partner(trial_ends_on="2026-01-20")
@@ -172,6 +196,8 @@ CHARGES: tuple[Callable[[Path], str], ...] = (
     bundle_of_seats_and_work,
     bundle_of_seats,
     bundle_that_grows,
+    bundle_of_a_year_that_grows,
+    minimum_on_a_bundle_that_grows,
     trial_of_seats,
     trial_beyond_the_month,
     one_time_work,

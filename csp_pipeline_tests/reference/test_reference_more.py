@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.reference import scenarios_more
+from csp_pipeline_tests.reference import scenarios_charges, scenarios_more
 from csp_pipeline_tests.reference.test_reference import ROWS, d, figures, parts, row, run
 
 if TYPE_CHECKING:
@@ -118,3 +118,22 @@ def test_mismatch_takes_the_cents_with_it(tmp_path: Path) -> None:
     """
     tables = run(scenarios_more.a_cent_per_line_on_top_of_a_mismatch, tmp_path)
     assert parts(tables, "2026-01") == [("quantity_mismatch", *d("6.1929032258", "1"))]
+
+
+def test_agreements_look_at_a_cycle_as_a_whole(tmp_path: Path) -> None:
+    """250 x 11/31 + 125 x 20/31 = 88.71 + 80.65; 10.64 are missing to 180 for the 31 days."""
+    tables = run(scenarios_charges.minimum_on_a_bundle_that_grows, tmp_path)
+    lines = [c for c in tables["billing.invoice_lines"] if c["contract_line_id"] == "B-1"]
+    assert [figures(c, "charge_kind", "service_start_on", "service_end_on", "net_amount") for c in lines] == [
+        ["minimum", date(2026, 1, 1), date(2026, 1, 31), Decimal("10.64")],
+        ["recurring", date(2026, 1, 1), date(2026, 1, 11), Decimal("88.71")],
+        ["recurring", date(2026, 1, 12), date(2026, 1, 31), Decimal("80.65")],
+    ]
+
+
+def test_a_year_in_advance_is_on_one_document(tmp_path: Path) -> None:
+    """10 x 150 x 195/365 = 801.37 and 10 x 100 x 170/365 = 465.75 of each of two components."""
+    tables = run(scenarios_charges.bundle_of_a_year_that_grows, tmp_path)
+    lines = tables["billing.invoice_lines"]
+    assert {c["billing_month"] for c in lines} == {"2026-01"}
+    assert [c["net_amount"] for c in lines] == d("801.37", "465.75") * 2

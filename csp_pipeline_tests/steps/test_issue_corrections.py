@@ -31,6 +31,27 @@ def test_a_contract_line_that_changed_its_currency_is_issued_in_the_new_one(tmp_
         assert total_billed(case) == {("A1", "USD"): Decimal(200)}
 
 
+def test_a_credit_note_corrects_no_invoice_in_another_currency(tmp_path: Path) -> None:
+    """Six of ten seats go on 11 February; the year was billed in EUR and is charged in USD since."""
+    terms = f"{LINES},billing_cycle"
+    seats = "L1,A1,c1,s1,per_unit,{},,,advance,1,2026-01-01,,,annual"
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", terms, seats.format("365,EUR"))
+        case.seats("s1", ("2025-12-01 00:00:00", 0, 10), ("2026-02-11 00:00:00", 10, 4))
+        case.draft("2026-01")
+        issue_month(case, "2026-01")
+        case.terms("contract_lines", terms, seats.format("400,USD"))
+        case.draft("2026-01", "2026-02")
+        issue_month(case, "2026-02")
+        case.draft("2026-01", "2026-02")
+        notes = case.con.execute(
+            "SELECT currency, state, corrects_invoice_number FROM billing.invoices "
+            "WHERE document_type = 'credit_note' ORDER BY ALL"
+        ).fetchall()
+        assert notes[0] == ("EUR", "credited", "INV-2026-000001")
+        assert [number for currency, _, number in notes if currency == "USD"] != ["INV-2026-000001"]
+
+
 def test_the_same_charge_is_corrected_as_often_as_its_facts_change(tmp_path: Path) -> None:
     """Seats and the day they changed come to light bit by bit, each time after an issue."""
     histories = [

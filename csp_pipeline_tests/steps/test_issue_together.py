@@ -90,3 +90,20 @@ def test_an_expired_rate_of_a_category_does_not_become_the_general_rate(tmp_path
         report = case.draft("2026-01")
         assert "no percentage for books" in report.notices[0].message
         assert not plan_issue(case.con, case.settings, "2026-01").documents
+
+
+def test_a_contract_line_that_moved_is_taxed_as_its_new_account(tmp_path: Path) -> None:
+    """The seats removed on 11 February were billed to A1 at 19 %; A2, which has the line now, is taxed at 20 %."""
+    with billing_case(tmp_path) as case:
+        case.terms("accounts", "account_id,name,currency,tax_rate_id", "A1,Contoso,EUR,V", "A2,Fabrikam,EUR,W")
+        case.terms("tax_rates", "tax_rate_id,tax_category,rate_percent,valid_from,valid_to", "V,,19,,", "W,,20,,")
+        seats = "L1,{},c1,s1,per_unit,31,EUR,,,,arrears,1,2026-01-01,,"
+        case.terms("contract_lines", TERMS, seats.format("A1"))
+        case.seats("s1", ("2025-12-01 00:00:00", 0, 10), ("2026-02-11 00:00:00", 10, 4))
+        for month in ("2026-01", "2026-02"):
+            case.draft("2026-01", "2026-02")
+            issue_month(case, month)
+        case.terms("contract_lines", TERMS, seats.format("A2"))
+        case.draft("2026-01", "2026-02", "2026-03")
+        rates = case.con.execute("SELECT DISTINCT account_id, tax_percent FROM billing.invoice_lines ORDER BY ALL")
+        assert rates.fetchall() == [("A1", Decimal(19)), ("A2", Decimal(20))]
