@@ -28,8 +28,8 @@ ui: $(READY)
 	@$(BIN)/csp-pipeline ui
 
 bench: $(READY)
-	@$(BIN)/python -m csp_pipeline_tests.benchmarks
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:benchmark -m long
+	@$(BIN)/python -m csp_pipeline_tests.benchmarks
 
 lint: $(READY)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint -q csp_pipeline

@@ -197,7 +197,7 @@ def _as_rows(done: Finished, books: Books, names: _Names) -> tuple[dict[str, Any
         "fx_rate_on": first_day_of(rate.month) if rate is not None and is_converted else None,
         "fx_source": rate.source if rate is not None and is_converted else None,
         "margin_amount": margin,
-        "margin_percent": None if margin is None or not done.revenue else margin * 100 / done.revenue,
+        "margin_percent": None if margin is None else _percent(margin, done.revenue),
         "expected_revenue_amount": done.expected,
         "difference_amount": done.difference,
         "quantity_difference": done.quantity_difference,
@@ -205,6 +205,15 @@ def _as_rows(done: Finished, books: Books, names: _Names) -> tuple[dict[str, Any
         "cause": cause,
     }
     return row, [_part_row(row, part, decisions[part.cause], names) for part in done.parts]
+
+
+def _percent(part: Decimal, whole: Decimal) -> Decimal | None:
+    """A share in percent with 4 decimals, rounded half away from zero; None of nothing."""
+    if not whole:
+        return None
+    numerator, per_part = part.as_integer_ratio()
+    denominator, per_whole = whole.as_integer_ratio()
+    return Decimal(divide_half_away(numerator * per_whole * 10**6, per_part * denominator)).scaleb(-4)
 
 
 @lru_cache(maxsize=4096)
