@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from csp_pipeline_tests.conftest import Once
 
+pytestmark = pytest.mark.long  # models/test_invoice_proof.py plants each of them in every run of the tests
+
 RECONCILIATION, USAGE = "reconciliation", "dailyratedusage"
 CENT = Decimal("0.01")
 TEN_DECIMALS = Decimal("1E-10")
@@ -37,7 +39,7 @@ class Planted:
 
     Attributes:
         number: the invoice.
-        unexplained: the amount that must be left over, as RULES 6 has it.
+        unexplained: the amount that must be left over.
         file, rows: where `cost.unexplained_rows` has to point, at one of these; empty where only the header is off.
         meter_id: the meter it has to name where the row is a group of usage.
     """

@@ -140,7 +140,13 @@ def rows(sound: Home, tmp_path: Path) -> Callable[..., object]:
     return read
 
 
-@pytest.mark.parametrize("fault", sorted(COPIES - {"duplicate-page"}))
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, marks=pytest.mark.long if fault in {"slow", "server-errors"} else ())
+        for fault in sorted(COPIES - {"duplicate-page"})
+    ],
+)
 def test_a_fault_on_the_way_changes_no_byte_of_what_lands(fault: str, scenario: Path, sound: Home, home: Home) -> None:
     with provider_of(scenario, fault, conduct=Conduct(slow_seconds=0.01)) as provider:
         _fetch(home, provider)

@@ -158,7 +158,9 @@ def test_days_of_the_api_count_once_beside_those_of_the_file(tmp_path: Path) -> 
     assert totals == (Decimal("63.33"),)
 
 
-@pytest.mark.parametrize("names", ["entitlement", "subscription", "link"])
+@pytest.mark.parametrize(
+    "names", ["entitlement", *(pytest.param(names, marks=pytest.mark.long) for names in ("subscription", "link"))]
+)
 def test_the_customer_s_invoices_go_on_through_the_move_to_the_azure_plan(tmp_path: Path, names: str) -> None:
     """Legacy until 1 September, the plan from the 2nd: each day is charged once, on the same contract line."""
     keys = {"entitlement": f",{AZURE}", "subscription": f"{AZURE},", "link": f"{AZURE},"}
