@@ -170,6 +170,7 @@ def test_rebuild_gives_the_same_rows_with_what_was_refused_and_quarantined(bad: 
     assert differing(before, published(home)) == []
 
 
+@pytest.mark.long
 def test_without_a_required_table_cost_is_published_without_drafts(bad: Finished, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(bad.home, home)

@@ -150,7 +150,7 @@ def test_usual_lines_are_read_in_runs_and_give_what_the_exact_reader_gives(
     "key",
     [
         "SkuId",
-        "Quantity",
+        pytest.param("Quantity", marks=pytest.mark.long),
         pytest.param("PricingCurrency", marks=pytest.mark.long),
         pytest.param("AdditionalInfo", marks=pytest.mark.long),
     ],

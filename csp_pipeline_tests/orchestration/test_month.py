@@ -45,6 +45,7 @@ def test_the_partitions_are_the_months_worked_with() -> None:
     assert (keys[0], keys[-1]) == work.known_months()
 
 
+@pytest.mark.long
 def test_what_dagster_made_by_itself_is_not_trusted_by_the_next_run(settings: Settings) -> None:
     made = {
         "prepare": ([work.PARTNER_CENTER, work.TERMS, work.INVOICES], {}),

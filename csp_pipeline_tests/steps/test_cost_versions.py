@@ -122,6 +122,7 @@ def test_permuting_splitting_and_repeating_files_changes_nothing(seed: int, plai
         assert cost_of(case) == plain
 
 
+@pytest.mark.long
 @settings(max_examples=1, deadline=None)
 @example(restated={"recon", "usage", "licence", "charge"})
 @given(restated=st.sets(st.sampled_from(sorted(FIRST)), min_size=1))

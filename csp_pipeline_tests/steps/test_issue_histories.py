@@ -70,6 +70,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         return ledger_files(case)
 
 
+@pytest.mark.long
 @settings(max_examples=1, deadline=None)
 @example([1, 2])
 @example([3, 4])
