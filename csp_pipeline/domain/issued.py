@@ -177,10 +177,6 @@ class Issued:
         return max((line.charge.invoice_month for document in self.documents for line in document.lines), default=None)
 
 
-NOTHING = Issued()
-"""Before the first issue."""
-
-
 @dataclass
 class Numbering:
     """Gapless numbers by series and year of issue: INV-2026-000001, CN-2026-000001."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
 from csp_pipeline.domain.offers import Offer, meant
@@ -286,8 +287,8 @@ def _version(record: Mapping[str, object]) -> str:
 def _whole(value: object) -> int | None:
     text = as_text(value)
     try:
-        return None if text is None else int(float(text))
-    except ValueError:
+        return None if text is None else int(Decimal(text))
+    except (InvalidOperation, ValueError):
         return None
 
 

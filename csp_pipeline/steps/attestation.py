@@ -7,6 +7,7 @@ before, and the same id is used when it is tried again, so that an answer that w
 from __future__ import annotations
 
 from datetime import UTC
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -116,7 +117,7 @@ def _attest_one(
 def _template(center: PartnerCenter) -> str:
     """The template that is accepted; the latest where there are several."""
     items = [item for page in center.agreement_metadata() for item in page.items]
-    ranked = sorted(items, key=lambda item: int(float(str(value_of(item, "versionRank") or 0))))
+    ranked = sorted(items, key=lambda item: Decimal(str(value_of(item, "versionRank") or 0)))
     if not ranked:
         raise ProviderError("Microsoft names no template of the Microsoft Customer Agreement", resource="agreements")
     return str(value_of(ranked[-1], "templateId"))

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 ATTESTATION, ATTESTING = "attestation", "attesting"
 _ABOUT_REQUESTS = ("waiting", "intent", "error", "outcome", "decision")
-_MCA = "microsoftcustomeragreement"
 
 _REQUESTS = """
 SELECT
