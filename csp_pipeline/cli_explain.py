@@ -30,7 +30,10 @@ def explain(
     story = tell_story(read_settings().home, customer, month_given(month))
     if as_json:
         sentences = [
-            {"text": one.text, "rows": [{"table": table, "key": key} for table, key in one.rows]}
+            {
+                "text": one.text,
+                "rows": [{name: value for name, value in row._asdict().items() if value} for row in one.rows],
+            }
             for one in story.sentences
         ]
         typer.echo(
@@ -48,8 +51,8 @@ def explain(
     typer.echo(f"{story.name} ({', '.join(story.customer_ids)}) in {story.month}")
     for one in story.sentences:
         typer.echo(f"\n{one.text}")
-        for table, key in one.rows[:_SHOWN]:
-            typer.echo(f"    {table}  {key}")
+        for table, key, source in one.rows[:_SHOWN]:
+            typer.echo(f"    {table}  {key}" + (f"  ({source})" if source else ""))
         if len(one.rows) > _SHOWN:
             typer.echo(f"    and {len(one.rows) - _SHOWN} more rows (--json names all)")
     return 0

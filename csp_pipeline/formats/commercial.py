@@ -25,6 +25,7 @@ class CommercialColumn:
         allowed: the only values, compared without case; empty when anything goes.
         lowest: smallest number allowed, None when any.
         highest: largest number allowed, None when any.
+        is_refinement: most partners do without it, so nothing is said when it is not there.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CommercialColumn:
     allowed: tuple[str, ...] = ()
     lowest: int | None = None
     highest: int | None = None
+    is_refinement: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,8 +253,8 @@ LICENSE_CHANGE_REQUESTS = CommercialTable(
         _text("product_id"),
         _text("sku_id"),
         _decimal("new_quantity"),
-        _text("term_duration"),
-        _text("billing_cycle"),
+        CommercialColumn("term_duration", is_refinement=True),
+        CommercialColumn("billing_cycle", is_refinement=True),
     ),
     key=("request_id",),
 )

@@ -159,7 +159,8 @@ def _with_declared_columns(table: CommercialTable, raw: RawRows) -> tuple[pl.Dat
             columns.append(pl.when(cell != "").then(cell).alias(column.name))
         else:
             columns.append(pl.lit(None, dtype=pl.String).alias(column.name))
-            tell(column.name, f"column {column.name} is missing and counts as empty.")
+            if not column.is_refinement:
+                tell(column.name, f"column {column.name} is missing and counts as empty.")
     return raw.frame.select(columns), notices
 
 

@@ -1,33 +1,22 @@
-"""The story of one customer's month in plain words, each sentence with the rows behind it.
+"""The story of one customer's month: what is read of the published copy, in the order in which a person asks.
 
-What belongs here: what is read of the published copy, and how it is put into sentences. No figure is computed here that
-is not a sum of published rows. How the story looks on a terminal is the command's business.
+What belongs here: which customer is meant, and the rows of each sentence. No figure is computed here that is not a sum
+of published rows. The words are those of `story_sentences`; how they look on a terminal is the command's business.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from csp_pipeline.errors import CspError
+from csp_pipeline.steps import story_sentences as words
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
+    from csp_pipeline.steps.story_sentences import Row, Sentence
     from csp_pipeline.storage.home import Home
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence of a story; `rows` are (table, key) of what proves it."""
-
-    text: str
-    rows: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,8 @@ class Story:
 
     Attributes:
         customer_ids: one tenant, or several of one name.
-        sentences: in the order in which a person asks: what was billed, what it cost, why both differ, what leaks.
+        sentences: in the order in which a person asks: what is left, what was earned and what it cost, which documents
+            say so, why both differ, what leaks.
     """
 
     customer_ids: tuple[str, ...]
@@ -65,14 +55,16 @@ def tell_story(home: Home, customer: str, month: str | None) -> Story:
             month = str(found[0]) if found and found[0] else ""
         values = {"customers": [one.lower() for one in customers], "month": month}
         sentences = [
-            *_rows(_ask(connection, _ROWS, values)),
-            *_charged(_ask(connection, _LINES, values)),
-            *_changes(_ask(connection, _CHANGES, values)),
-            *_differences(_ask(connection, _DIFFERENCES, values)),
-            *_leaks(_ask(connection, _LEAKS, values)),
+            *map(words.outcome, _ask(connection, _OUTCOME, values)),
+            *map(words.service, _ask(connection, _ROWS, values)),
+            *map(words.provider_document, _ask(connection, _PROVIDER_DOCUMENTS, values)),
+            *map(words.our_document, _ask(connection, _LINES, values)),
+            *map(words.change, _ask(connection, _CHANGES, values)),
+            *map(words.difference, _ask(connection, _DIFFERENCES, values)),
+            *map(words.leak, _ask(connection, _LEAKS, values)),
         ]
     if not sentences:
-        sentences = [Sentence(f"Nothing was billed, provided or changed for {name} in {month}.")]
+        sentences = [words.Sentence(f"Nothing was billed, provided or changed for {name} in {month}.")]
     return Story(tuple(customers), name, month, tuple(sentences))
 
 
@@ -122,6 +114,21 @@ def _ask(connection: duckdb.DuckDBPyConnection, select: str, values: Row) -> lis
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+_OUTCOME = """
+SELECT
+    row_.currency,
+    sum(row_.revenue_amount) AS revenue_amount,
+    CASE WHEN count(row_.cost_amount) = count(*) THEN sum(row_.cost_amount) END AS cost_amount,
+    count(*) AS services,
+    count(*) FILTER (WHERE row_.status = 'matched') AS matched,
+    count(*) FILTER (WHERE row_.status = 'explained') AS explained,
+    count(*) FILTER (WHERE row_.status = 'action_needed') AS action_needed,
+    count(*) FILTER (WHERE row_.status = 'unexplained') AS unexplained
+FROM reconciliation.revenue_vs_cost AS row_
+WHERE list_contains($customers, lower(row_.customer_id)) AND row_.service_month = $month
+GROUP BY row_.currency
+ORDER BY revenue_amount DESC, row_.currency
+"""
 _ROWS = """
 SELECT
     coalesce(product_name, product_id, contract_line_id, 'a service without name') AS product,
@@ -131,6 +138,17 @@ SELECT
 FROM reconciliation.revenue_vs_cost
 WHERE list_contains($customers, lower(customer_id)) AND service_month = $month
 ORDER BY revenue_amount DESC, product
+"""
+_PROVIDER_DOCUMENTS = """
+SELECT
+    provider, invoice_number, currency,
+    count(*) AS lines,
+    sum(subtotal_amount) AS amount,
+    list({'key': line_id, 'file': source_file, 'row': source_row} ORDER BY abs(subtotal_amount) DESC, line_id) AS proofs
+FROM cost.invoice_lines
+WHERE list_contains($customers, lower(customer_id)) AND billing_month = $month AND NOT is_estimate
+GROUP BY provider, invoice_number, currency
+ORDER BY provider, invoice_number, currency
 """
 _LINES = """
 SELECT
@@ -168,110 +186,3 @@ WHERE
     AND $month = (SELECT max(billing_month) FROM billing.drafted_months)
 ORDER BY rank
 """
-
-
-def _rows(rows: list[Row]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"{row['product']}: {_seats(row)}we earned {_money(row['revenue_amount'])} {row['currency']} and "
-            f"{_cost(row)}{_margin(row)}.",
-            tuple(
-                (table, row[name])
-                for table, name in (
-                    ("reference.contract_lines", "contract_line_id"),
-                    ("partner_center.subscriptions", "subscription_id"),
-                )
-                if row[name]
-            ),
-        )
-        for row in rows
-    ]
-
-
-def _seats(row: Row) -> str:
-    if row["billed_quantity"] is None and row["provider_quantity"] is None:
-        return ""
-    seen = row["partner_center_quantity"]
-    now = "" if seen is None else f", Partner Center shows {_number(seen)} now"
-    ours, provider = _number(row["billed_quantity"] or 0), _number(row["provider_quantity"] or 0)
-    return f"we billed {ours} and the provider {provider}{now}; "
-
-
-def _cost(row: Row) -> str:
-    if row["cost_amount"] is None:
-        return f"it cost {_money(row['cost_original_amount'])} {row['cost_currency']}, without a rate to compare by"
-    original = (
-        f" ({_money(row['cost_original_amount'])} {row['cost_currency']} at {_number(row['fx_rate'])})"
-        if row["cost_currency"] not in {None, row["currency"]}
-        else ""
-    )
-    return f"it cost us {_money(row['cost_amount'])} {row['currency']}{original}"
-
-
-def _margin(row: Row) -> str:
-    if row["margin_amount"] is None:
-        return ""
-    share = "" if row["margin_percent"] is None else f", {_number(row['margin_percent'])} percent"
-    return f", a margin of {_money(row['margin_amount'])}{share}"
-
-
-def _charged(rows: list[Row]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"{row['document'][:1].upper()}{row['document'][1:]} charges {_money(row['amount'])} {row['currency']} in "
-            f"{row['lines']} line{'s' if row['lines'] > 1 else ''}.",
-            tuple(("billing.invoice_lines", key) for key in row["keys"]),
-        )
-        for row in rows
-    ]
-
-
-def _changes(rows: list[Row]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"On {row['changed_at']:%d %B %Y at %H:%M} UTC {row['actor'] or 'somebody'} changed the seats of "
-            f"{row['subscription_id']} from {_number(row['quantity_before'])} to {_number(row['quantity_after'])}.",
-            (("partner_center.subscription_changes", row["change_id"]),),
-        )
-        for row in rows
-    ]
-
-
-def _differences(rows: list[Row]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"{_money(row['amount'])} {row['currency']} differ from what the provider's lines say "
-            f"({row['cause'].replace('_', ' ')}): {row['explanation']}"
-            + (f" Somebody decided: {row['resolution']}." if row["resolution"] else ""),
-            _proofs(row["evidence"]),
-        )
-        for row in rows
-    ]
-
-
-def _leaks(rows: list[Row]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"{_money(row['monthly_amount'])} {row['currency']} a month leak ({row['kind'].replace('_', ' ')}): "
-            f"{row['finding']} What to do: {row['what_to_do']}.",
-            _proofs(row["evidence"]),
-        )
-        for row in rows
-    ]
-
-
-def _proofs(evidence: str | None) -> tuple[tuple[str, str], ...]:
-    return tuple((row["table"], row["key"]) for row in json.loads(evidence or "[]"))
-
-
-def _money(amount: Decimal) -> str:
-    """An amount with every digit that is not a zero at its end, and at least two decimals."""
-    whole, _, decimals = f"{amount:f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
-
-
-def _number(number: Decimal | int | None) -> str:
-    if number is None:
-        return "an unknown number"
-    whole, _, decimals = f"{number:f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0')}".rstrip(".")

@@ -7,7 +7,14 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from csp_pipeline.errors import CspError, InputFileError
-from csp_pipeline.formats.commercial import ACCOUNTS, CONTRACT_LINES, EXCHANGE_RATES, TAX_RATES, CommercialTable
+from csp_pipeline.formats.commercial import (
+    ACCOUNTS,
+    CONTRACT_LINES,
+    EXCHANGE_RATES,
+    LICENSE_CHANGE_REQUESTS,
+    TAX_RATES,
+    CommercialTable,
+)
 from csp_pipeline.formats.commercial_rows import Notice, read_rows
 from csp_pipeline.sources.commercial_terms import (
     connect_terms_database,
@@ -110,6 +117,14 @@ def test_unknown_and_missing_columns_are_told_and_change_nothing(tmp_path: Path)
     assert len(rows) == 1
     assert "favourite_colour" in [notice.column_name for notice in notices]
     assert {notice.severity for notice in notices} == {"notice"}
+
+
+def test_refinements_that_are_left_out_are_not_told(tmp_path: Path) -> None:
+    """The columns everybody has are there: nobody is told each night that a purchase may name its term."""
+    columns = [column.name for column in LICENSE_CHANGE_REQUESTS.columns if not column.is_refinement]
+    _, notices = read(tmp_path, LICENSE_CHANGE_REQUESTS, ",".join(columns) + "\n")
+    assert len(columns) == len(LICENSE_CHANGE_REQUESTS.columns) - 2
+    assert notices == []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,14 @@ def told(tmp_path: Path) -> Home:
             {"customer_id": "c3", "name": "Fabrikam North"},
         )
         case.seats("s1", ("2025-12-01", 0, 10), ("2026-01-20 09:30:00", 10, 12))
-        seats = {"billable_quantity": 10, "billing_frequency": "Monthly", "product_name": "Office"}
+        seats = {
+            "billable_quantity": 10,
+            "billing_frequency": "Monthly",
+            "product_name": "Office",
+            "provider": "microsoft",
+            "source_file": "recon.csv",
+            "source_row": 7,
+        }
         case.cost("jan", "200", "2026-01-01", "2026-01-31", subscription_id="s1", **seats)
         case.cost("lost", "7.5", "2026-01-01", "2026-01-31", subscription_id="s7", **seats)
         case.draft("2026-01")
@@ -51,13 +58,20 @@ def test_the_story_says_what_was_billed_what_changed_and_why_both_sides_differ(t
     story = tell_story(told, "contoso", "2026-01")
     texts = [sentence.text for sentence in story.sentences]
     assert (story.customer_ids, story.name) == (("c1",), "Contoso")
-    assert texts[0].startswith(
-        "Office: we billed 12 and the provider 10; we earned 334.00 EUR and it cost us 200.00 EUR"
-    )
+    assert texts[:3] == [
+        "In all we earned 334.00 EUR and it cost us 207.50 EUR: a margin of 126.50 EUR (37.87 percent). "
+        "2 services: 1 explained and 1 for a person.",
+        "Office: we billed 12 and the provider 10; we earned 334.00 EUR and it cost us 200.00 EUR, "
+        "a margin of 134.00 EUR (40.12 percent).",
+        "Office: we billed 0 and the provider 10; we earned 0.00 EUR and it cost us 7.50 EUR, a margin of -7.50 EUR.",
+    ]
+    charged = story.sentences[3]
+    assert charged.text == "Microsoft charges 207.50 EUR before tax in 2 lines of its invoice G1."
+    assert charged.rows[0] == ("cost.invoice_lines", "jan", "recon.csv, row 7")
     assert "On 20 January 2026 at 09:30 UTC somebody changed the seats of s1 from 10 to 12." in texts
-    assert any(text.startswith("24.00 EUR differ") and "(timing)" in text for text in texts)
+    assert any(text.startswith("We earned 24.00 EUR more than") and "(timing)" in text for text in texts)
     assert any(text.startswith("7.50 EUR a month leak (unbilled cost)") for text in texts)
-    assert all(sentence.rows for sentence in story.sentences)
+    assert all(sentence.rows for sentence in story.sentences[1:])
 
 
 def test_a_customer_is_found_by_id_domain_account_or_part_of_the_name_and_must_be_clear(told: Home) -> None:
