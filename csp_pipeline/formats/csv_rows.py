@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,20 +18,32 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from csp_pipeline.errors import InputFileError
-from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
-from csp_pipeline.formats.encoding import MARK, MarkedText, shown
+from csp_pipeline.formats.buffers import Buffers
+from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast, plain
+from csp_pipeline.formats.chunks import chunks, last_newline
+from csp_pipeline.formats.encoding import MARK, MarkedText, marked, shown
 from csp_pipeline.formats.recognition import recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from csp_pipeline.formats.chunks import Chunk
     from csp_pipeline.formats.columns import HeaderMatch, WireFormat
 
 BLOCK_BYTES = 4 << 20
 BATCH_BYTES = 24 << 20
 _LONGEST_HEADER = 1 << 20
+_LONGEST_ROW = 64 << 20
 _VALUE_SHOWN = 500
 _OTHER_DELIMITERS = {";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+"""Most texts repeat from row to row: each is typed once."""
+_UNCLOSED = "a quotation mark is opened and never closed; export the file again"
+_QUOTE = ord('"')
+_BEFORE, _AFTER = (np.frombuffer(one, np.uint8) for one in (b',\n\r"', b',\n\r"'))
+_BLOCK, _BLANK = 1 << 18, 1 << 12
 
 
 @dataclass(slots=True)
@@ -40,9 +53,10 @@ class CsvRows:
     wire_format: WireFormat
     match: HeaderMatch
     width: int
-    stream: MarkedText
+    stream: BinaryIO
+    buffers: Buffers
 
-    is_numbered_by_batch: ClassVar[bool] = False
+    is_numbered_by_batch: ClassVar[bool] = True
     may_be_empty: ClassVar[bool] = False
 
     @property
@@ -51,32 +65,45 @@ class CsvRows:
         return self.match.unknown
 
     def batches(self) -> Iterator[Callable[[], TypedBatch]]:
-        """The rows in order, as pieces of work that type one batch each.
+        """The rows in order, as pieces of work that read and type one chunk each; rows are numbered within the chunk.
+
+        Where quotes stand inside of values, only reading tells where rows end: from there on one thread reads.
 
         Raises:
-            InputFileError: when there are no rows, or a quote is never closed.
+            InputFileError: when a quote is never closed.
         """
+        for chunk in chunks(self.stream, b"", self.buffers, _end_of_rows):
+            if chunk.is_cut:
+                yield _Reading(self, chunk)
+            else:
+                yield from self._streamed(bytes(chunk.rows))
+
+    def _streamed(self, start: bytes) -> Iterator[Callable[[], TypedBatch]]:
+        text = MarkedText(_Joined(io.BytesIO(start), self.stream))
         ragged: list[pa_csv.InvalidRow] = []
-        names = [f"c{position}" for position in range(self.width)]
-        try:
-            reader = _reader(self.stream, names, [names[found.position] for found in self.match.found.values()], ragged)
-            position, taken = 1, 0
+        position, given, told = 1, 0, 0
+        with _in_a_sentence():
+            reader = pa_csv.open_csv(
+                pa.PythonFile(io.BufferedReader(text, buffer_size=BLOCK_BYTES), mode="r"),
+                **_options(self, BLOCK_BYTES, ragged),
+            )
             for table in _grouped(reader):
                 numbers = sound_row_numbers(table.num_rows, position, ragged)
                 position = int(numbers[-1]) + 1 if len(numbers) else position
-                here, taken = ragged[taken:], len(ragged)
-                yield _Typing(self, table, numbers, [_ragged_reject(row) for row in here])
-            if taken < len(ragged):
-                yield _Typing(self, None, np.empty(0, np.int64), [_ragged_reject(row) for row in ragged[taken:]])
-        except pa.ArrowInvalid as reason:
-            raise InputFileError(_sentence(str(reason))) from reason
+                here, told = ragged[told:], len(ragged)
+                yield _Typing(self, table, numbers - given, _ragged_rejects(here, given), has_marks=text.has_marks)
+                given += table.num_rows + len(here)
+            if ragged[told:]:
+                none = np.empty(0, np.int64)
+                yield _Typing(self, None, none, _ragged_rejects(ragged[told:], given), has_marks=False)
 
 
-def open_csv(stream: BinaryIO) -> CsvRows:
+def open_csv(stream: BinaryIO, buffers: Buffers | None = None) -> CsvRows:
     """Read the header and recognise the kind.
 
     Args:
         stream: UTF-8 text at its start.
+        buffers: memory that other files have used.
 
     Raises:
         InputFileError: when the header is of no known kind, or another delimiter was used.
@@ -90,17 +117,47 @@ def open_csv(stream: BinaryIO) -> CsvRows:
             )
     names = next(csv.reader([header]))
     wire_format = recognise(names)
-    return CsvRows(wire_format, wire_format.match(names), len(names), MarkedText(stream))
+    return CsvRows(wire_format, wire_format.match(names), len(names), stream, buffers or Buffers())
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A chunk of whole rows waiting to be read and typed, once: its buffer is given back."""
+
+    rows: CsvRows
+    chunk: Chunk
+
+    def __call__(self) -> TypedBatch:
+        text, has_marks = marked(self.chunk.rows)
+        if self.chunk.is_last:
+            _refuse_open_quote(text)
+        with _in_a_sentence():
+            table, ragged = self._read(text)
+        self.rows.buffers.give(self.chunk.buffer)
+        numbers = sound_row_numbers(table.num_rows if table else 0, 1, ragged)
+        return _Typing(self.rows, table, numbers, _ragged_rejects(ragged, 0), has_marks=has_marks)()
+
+    def _read(self, text: memoryview) -> tuple[pa.Table | None, list[pa_csv.InvalidRow]]:
+        """The columns wanted and the ragged rows: block by block, which is fastest, or at once if a row is longer."""
+        ragged: list[pa_csv.InvalidRow] = []
+        if not bytes(text[:_BLANK]).strip() and not bytes(text).strip():
+            return None, ragged
+        try:
+            return pa_csv.read_csv(pa.BufferReader(text), **_options(self.rows, BLOCK_BYTES, ragged)), ragged
+        except pa.ArrowInvalid:
+            ragged = []
+            return pa_csv.read_csv(pa.BufferReader(text), **_options(self.rows, len(text) + 1, ragged)), ragged
 
 
 @dataclass(slots=True)
 class _Typing:
-    """One batch waiting to be typed."""
+    """Rows as text, waiting to be typed."""
 
     rows: CsvRows
     table: pa.Table | None
     numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
     rejects: list[Reject]
+    has_marks: bool
 
     def __call__(self) -> TypedBatch:
         wire_format, match = self.rows.wire_format, self.rows.match
@@ -109,8 +166,8 @@ class _Typing:
         for name, found in match.found.items():
             column = self.table[f"c{found.position}"] if self.table else pa.chunked_array([], pa.string())
             columns[name] = column
-            if self.rows.stream.has_marks:
-                undecoded += _marked_rejects(column, wire_format.column[name].portal, self.numbers)
+            if self.has_marks:
+                undecoded += _marked_rejects(plain(column), wire_format.column[name].portal, self.numbers)
         columns[ROW] = pa.array(self.numbers)
         shifts = {name: found.shift for name, found in match.found.items() if found.shift}
         batch = cast(wire_format, pa.table(columns), shifts)
@@ -119,6 +176,17 @@ class _Typing:
         batch.rejects = [*self.rejects, *undecoded, *typed]
         batch.rows += len(self.rejects)
         return batch
+
+
+@dataclass(slots=True)
+class _Joined:
+    """One stream after another."""
+
+    first: BinaryIO
+    then: BinaryIO
+
+    def read(self, size: int) -> bytes:
+        return self.first.read(size) or self.then.read(size)
 
 
 def _header(stream: BinaryIO) -> str:
@@ -134,21 +202,67 @@ def _header(stream: BinaryIO) -> str:
     raise InputFileError("expected a header and rows, found an empty file; export it again")
 
 
-def _reader(
-    stream: MarkedText, names: list[str], wanted: list[str], ragged: list[pa_csv.InvalidRow]
-) -> pa_csv.CSVStreamingReader:
+def _end_of_rows(view: memoryview) -> int | None:
+    """Where the last whole row ends; None when quotes stand where only reading all of it tells what they mean.
+
+    A quote at the start of a value opens it, and one at its end closes it; two beside each other inside are a quote. If
+    all quotes are like that, every second one opens, and a line end after an even number of them ends a row.
+    """
+    characters = np.frombuffer(view, np.uint8)
+    quotes = _places_of(_QUOTE, characters)
+    if not _are_regular(characters, quotes):
+        return None
+    end = len(view)
+    while (newline := last_newline(view[:end])) >= 0:
+        before = int(np.searchsorted(quotes, newline))
+        if before % 2 == 0:
+            return newline + 1
+        end = int(quotes[before - 1])
+    if len(view) > _LONGEST_ROW:
+        raise InputFileError(_UNCLOSED)
+    return 0
+
+
+def _refuse_open_quote(view: memoryview) -> None:
+    characters = np.frombuffer(view, np.uint8)
+    quotes = _places_of(_QUOTE, characters)
+    if len(quotes) % 2 and _are_regular(characters, quotes):
+        raise InputFileError(_UNCLOSED)
+
+
+def _places_of(character: int, characters: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where a character stands; looked for in pieces that fit into the processor's cache."""
+    pieces = range(0, len(characters), _BLOCK)
+    found = [np.flatnonzero(characters[at : at + _BLOCK] == character) + at for at in pieces]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _are_regular(characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = characters[opening[opening > 0] - 1]
+    after = characters[closing[closing < len(characters) - 1] + 1]
+    return bool(np.isin(before, _BEFORE).all() and np.isin(after, _AFTER).all())
+
+
+def _options(rows: CsvRows, block_bytes: int, ragged: list[pa_csv.InvalidRow]) -> dict[str, Any]:
+    """How Arrow reads: every column as text, ragged rows kept aside."""
+
     def keep_aside(row: pa_csv.InvalidRow) -> str:
         ragged.append(row)
         return "skip"
 
-    return pa_csv.open_csv(
-        pa.PythonFile(io.BufferedReader(stream, buffer_size=BLOCK_BYTES), mode="r"),
-        read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
+    types = {
+        f"c{found.position}": pa.string() if rows.wire_format.column[name].type == "decimal" else _TEXT
+        for name, found in rows.match.found.items()
+    }
+    names = [f"c{position}" for position in range(rows.width)]
+    return {
+        "read_options": pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=block_bytes),
+        "parse_options": pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
+        "convert_options": pa_csv.ConvertOptions(
+            column_types=types, include_columns=list(types), strings_can_be_null=False
         ),
-    )
+    }
 
 
 def _grouped(reader: pa_csv.CSVStreamingReader) -> Iterator[pa.Table]:
@@ -182,9 +296,16 @@ def sound_row_numbers(
     return np.setdiff1d(numbers, aside, assume_unique=True)[:count]
 
 
-def _ragged_reject(row: pa_csv.InvalidRow) -> Reject:
-    reason = f"expected {row.expected_columns} fields as in the header, found {row.actual_columns}"
-    return Reject(row.number, None, shown(row.text)[:_VALUE_SHOWN], reason)
+def _ragged_rejects(rows: Sequence[pa_csv.InvalidRow], before: int) -> list[Reject]:
+    return [
+        Reject(
+            row.number - before,
+            None,
+            shown(row.text)[:_VALUE_SHOWN],
+            f"expected {row.expected_columns} fields as in the header, found {row.actual_columns}",
+        )
+        for row in rows
+    ]
 
 
 def _marked_rejects(
@@ -197,9 +318,22 @@ def _marked_rejects(
     ]
 
 
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Say what is wrong with the form of the rows.
+
+    Raises:
+        InputFileError: with that sentence.
+    """
+    try:
+        yield
+    except pa.ArrowInvalid as reason:
+        raise InputFileError(_sentence(str(reason))) from reason
+
+
 def _sentence(reason: str) -> str:
     if "Empty CSV" in reason:
         return "expected rows below the header, found none; export the file again"
     if "straddl" in reason:
-        return "a quotation mark is opened and never closed; export the file again"
+        return _UNCLOSED
     return f"the rows cannot be told apart ({reason.splitlines()[0]}); export the file again"

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,6 +34,20 @@ def shown(text: str) -> str:
     return text.replace(MARK, "\ufffd")
 
 
+def marked(text: memoryview) -> tuple[memoryview, bool]:
+    """The text, with whatever is not UTF-8 replaced by the mark, and whether there was any."""
+    ends = pa.py_buffer(np.array([0, len(text)], np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, ends, pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
+        return memoryview(bytes(text).decode("utf-8", errors=_ERRORS).encode("utf-8")), True
+    return text, False
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class MarkedText(io.RawIOBase):
     """A stream of UTF-8 in which whatever is not UTF-8 is replaced by the mark.
 
@@ -38,7 +55,7 @@ class MarkedText(io.RawIOBase):
         has_marks: whether anything was replaced so far.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: _Readable) -> None:
         """Read from a stream of bytes."""
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors=_ERRORS)

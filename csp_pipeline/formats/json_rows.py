@@ -18,6 +18,7 @@ from csp_pipeline.errors import InputFileError
 from csp_pipeline.formats.answers import begins_answers, kind_of, read_answers, records_of
 from csp_pipeline.formats.buffers import Buffers
 from csp_pipeline.formats.casting import ROW, Reject, TypedBatch, cast
+from csp_pipeline.formats.chunks import chunks, last_newline
 from csp_pipeline.formats.columns import normalised
 from csp_pipeline.formats.json_arrow import LineShape
 from csp_pipeline.formats.json_documents import documents, records
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from csp_pipeline.formats.chunks import Chunk
     from csp_pipeline.formats.columns import WireFormat
     from csp_pipeline.formats.json_documents import Placed
 
-CHUNK_BYTES = 36 << 20
 _LONGEST_LINE = 64 << 20
 _SAMPLE_LINES = 500
 _SAMPLE_BYTES = 2 << 20
@@ -40,7 +41,6 @@ _RECORDS = 5_000
 _VALUE_SHOWN = 500
 _KEYS_SHOWN = 6
 _ON_EVERY_RESOURCE = ("attributes", "links")
-_SEARCHED = 1 << 16
 
 
 @dataclass(slots=True)
@@ -147,11 +147,11 @@ def _recognised(sample: Iterable[Mapping[str, object]]) -> WireFormat:
 
 
 def _open_lines(stream: BinaryIO, first: bytes, buffers: Buffers) -> JsonRows:
-    chunks = _chunks(stream, first, buffers)
-    start = next(chunks)
+    whole = chunks(stream, first, buffers, _end_of_lines)
+    start = next(whole)
     sample = [
         record
-        for record in map(_tried, bytes(start.lines[:_SAMPLE_BYTES]).splitlines()[:_SAMPLE_LINES])
+        for record in map(_tried, bytes(start.rows[:_SAMPLE_BYTES]).splitlines()[:_SAMPLE_LINES])
         if isinstance(record, dict)
     ]
     rows = JsonRows(_recognised(sample), iter(()))
@@ -159,7 +159,7 @@ def _open_lines(stream: BinaryIO, first: bytes, buffers: Buffers) -> JsonRows:
 
     def batches() -> Iterator[Callable[[], TypedBatch]]:
         yield _Lines(rows, shape, start, buffers)
-        for chunk in chunks:
+        for chunk in whole:
             yield _Lines(rows, shape, chunk, buffers)
 
     rows.source = batches()
@@ -173,52 +173,11 @@ def _tried(line: bytes) -> object:
         return None
 
 
-def _chunks(stream: BinaryIO, start: bytes, buffers: Buffers) -> Iterator[_Chunk]:
-    """The stream in pieces that end with a line, filled without copies."""
-    left = start
-    while True:
-        buffer = buffers.take(len(left) + CHUNK_BYTES)
-        view = buffer[: len(left) + CHUNK_BYTES]
-        view[: len(left)] = left
-        filled = _fill(stream, view, len(left))
-        is_last = filled < len(view)
-        whole = filled if is_last else _end_of_lines(view)
-        left = bytes(view[whole:filled])
-        if whole:
-            yield _Chunk(buffer, whole)
-        if is_last:
-            return
-        if len(left) > _LONGEST_LINE:
-            raise InputFileError("expected one JSON object a line, found 64 MB without a line end")
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Whole lines at the start of a buffer."""
-
-    buffer: memoryview
-    size: int
-
-    @property
-    def lines(self) -> memoryview:
-        return self.buffer[: self.size]
-
-
 def _end_of_lines(view: memoryview) -> int:
-    """Where the last whole line ends."""
-    for end in range(len(view), 0, -_SEARCHED):
-        begin = max(0, end - _SEARCHED)
-        place = bytes(view[begin:end]).rfind(b"\n")
-        if place >= 0:
-            return begin + place + 1
-    return 0
-
-
-def _fill(stream: BinaryIO, view: memoryview, filled: int) -> int:
-    buffered: io.BufferedReader = stream  # type: ignore[assignment]
-    while filled < len(view) and (count := buffered.readinto(view[filled:])):
-        filled += count
-    return filled
+    end = last_newline(view) + 1
+    if len(view) - end > _LONGEST_LINE:
+        raise InputFileError("expected one JSON object a line, found 64 MB without a line end")
+    return end
 
 
 @dataclass(slots=True)
@@ -227,7 +186,7 @@ class _Lines:
 
     rows: JsonRows
     shape: LineShape | None
-    chunk: _Chunk
+    chunk: Chunk
     buffers: Buffers
 
     def __call__(self) -> TypedBatch:
@@ -236,7 +195,7 @@ class _Lines:
         return batch
 
     def _typed(self) -> TypedBatch:
-        read = self.shape.read(self.chunk.lines) if self.shape is not None else None
+        read = self.shape.read(self.chunk.rows) if self.shape is not None else None
         if read is None or self.shape is None:
             return self._exactly()()
         table, strange, rounded = read
@@ -248,7 +207,7 @@ class _Lines:
     def _exactly(self) -> _Records:
         found: list[Placed] = []
         broken: list[Reject] = []
-        for line in bytes(self.chunk.lines).split(b"\n"):
+        for line in bytes(self.chunk.rows).split(b"\n"):
             if not line.strip():
                 continue
             row = len(found) + len(broken) + 1

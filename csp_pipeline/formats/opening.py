@@ -42,4 +42,4 @@ def open_rows(stream: BinaryIO, mappings: Sequence[InvoiceMapping] = (), buffers
     if begins_sections(start):
         return open_sections(stream)
     distributed = open_delimited(stream, start, mappings) if mappings else None
-    return distributed or open_csv(stream)
+    return distributed or open_csv(stream, buffers)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from csp_pipeline.errors import InputFileError
-from csp_pipeline.formats import json_documents, json_rows
+from csp_pipeline.formats import chunks, json_documents
 from csp_pipeline.formats.json_rows import open_json
 from csp_pipeline_tests.steps.inbox_case import USAGE_ROW
 
@@ -67,7 +67,7 @@ def test_fast_and_exact_reader_give_the_same_rows(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_key_that_appears_late_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_rows, "_SAMPLE_LINES", 2)
+    monkeypatch.setattr("csp_pipeline.formats.json_rows._SAMPLE_LINES", 2)
     text = lines(["1", "2"]) + "\n" + lines(["3"], benefitId="late", CreditPercentage=100)
     assert [(row["benefit_id"], row["credit_percentage"]) for row in read(text)][2] == ("late", Decimal(100))
 
@@ -78,7 +78,7 @@ def test_a_reference_that_is_an_object_is_kept_as_text() -> None:
 
 
 def test_rows_longer_than_a_chunk_and_chunks_without_line_end_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_rows, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
     rows = read(lines([str(number) for number in range(50)]) + "\n\n")
     assert [row["billing_pre_tax_total"] for row in rows] == [Decimal(number) for number in range(50)]
 

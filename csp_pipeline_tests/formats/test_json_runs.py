@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csp_pipeline.formats import json_arrow, json_rows, json_runs
+from csp_pipeline.formats import chunks, json_arrow, json_rows, json_runs
 from csp_pipeline.formats.json_rows import open_json
 from csp_pipeline.formats.json_runs import Run, cut, learn_runs, object_lines
 from csp_pipeline_tests.steps.inbox_case import USAGE_ROW
@@ -106,7 +106,7 @@ AWKWARD: dict[str, Callable[[str, str], str]] = {
 def told(content: bytes, chunk_bytes: int, *, exactly: bool) -> tuple[object, ...]:
     """Everything that reading a file tells, batch by batch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_rows, "CHUNK_BYTES", chunk_bytes)
+        patch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
         patch.setattr(json_rows, "_SAMPLE_LINES", SAMPLE)
         patch.setattr(json_runs, "_FEWEST_LINES", 50)
         if exactly:
