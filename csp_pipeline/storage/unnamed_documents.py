@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csp_pipeline.domain.calendar import month_of
+from csp_pipeline.formats.casting import plain
 from csp_pipeline.formats.recognition import FORMATS
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def name_rows(wire_format: WireFormat, batch: TypedBatch) -> None:
     """
     if not wire_format.unnamed or wire_format.invoice is None or wire_format.currency is None:
         return
-    numbers = batch.table[wire_format.invoice]
+    numbers = plain(batch.table[wire_format.invoice])
     if not numbers.null_count:
         return
-    holders = pc.binary_join_element_wise(wire_format.unnamed, pc.utf8_upper(batch.table[wire_format.currency]), " ")
+    currencies = pc.utf8_upper(plain(batch.table[wire_format.currency]))
+    holders = pc.binary_join_element_wise(wire_format.unnamed, currencies, " ")
     place = batch.table.column_names.index(wire_format.invoice)
     named = pc.coalesce(numbers, holders.cast(pa.string()))
-    batch.table = batch.table.set_column(place, batch.table.schema.field(place), named)
+    batch.table = batch.table.set_column(place, wire_format.invoice, named)
 
 
 def name_documents(
