@@ -40,7 +40,16 @@ OVERVIEW_TABLES = (
 FILLED_FROM = {
     TOTALS_BY_CURRENCY: ("billing.drafted_months", "reference.accounts", "reference.exchange_rates"),
     TOTALS: (TOTALS_BY_CURRENCY,),
-    DRILL_DOWN: ("billing.cost_matches", "cost.invoice_lines", "cost.line_allocations", "reference.exchange_rates"),
+    DRILL_DOWN: (
+        "billing.contract_terms",
+        "billing.cost_matches",
+        "billing.invoice_lines",
+        "billing.invoices",
+        "cost.invoice_lines",
+        "cost.line_allocations",
+        "reference.accounts",
+        "reference.exchange_rates",
+    ),
 }
 """What is read for a table beside the tables that its SELECT names."""
 

@@ -1,11 +1,12 @@
 """Revenue beside cost to be opened up: fills `reconciliation.drill_down`.
 
-What belongs here: what the SELECT needs beside the warehouse. What a row is stands in
-`models/reconciliation/drill_down.sql`.
+What belongs here: what the SELECTs need beside the warehouse. What a row is stands in
+`models/reconciliation/recognised_lines.sql` and `drill_down.sql`.
 """
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -31,10 +32,13 @@ def fill_drill_down(con: duckdb.DuckDBPyConnection) -> int:
     """
     make_billed_pieces(con)
     con.register("known_rates", _known_rates(con))
+    lines = (resources.files("csp_pipeline.models") / "reconciliation" / "recognised_lines.sql").read_text("utf-8")
     table = load_catalogue()[DRILL_DOWN]
     try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE recognised_lines AS {lines}")
         return replace_rows(con, table, table.select() or "")
     finally:
+        con.execute("DROP TABLE IF EXISTS recognised_lines")
         con.unregister("known_rates")
 
 
