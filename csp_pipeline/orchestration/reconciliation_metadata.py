@@ -1,7 +1,7 @@
 """What the reconciliation looks like in the UI: the check of unexplained money, margin by month, differences by cause.
 
-What belongs here: reading the finished tables and putting them into Markdown, with a bar of characters for size.
-Nothing is decided here.
+What belongs here: reading the finished tables and putting them into Markdown, with charts and bars of characters for
+size. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.money import round_half_away
+from csp_pipeline.orchestration.plots import bar_chart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,12 +77,17 @@ def unexplained_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckRe
 
 
 def margin_by_month(totals: Totals) -> str:
-    """Revenue, cost and margin of the last months drafted, as Markdown tables with bars.
+    """Revenue, cost and margin of the last months drafted, as a chart of the margin and Markdown tables with bars.
 
     Over all currencies in the reporting currency where there are several, then in each currency. The bars of a table
     are those of one currency.
     """
     through = totals.drafted_through or ""
+    known = [
+        (row["service_month"], row["margin_amount"])
+        for row in totals.by_month
+        if row["service_month"] <= through and row["margin_amount"] is not None
+    ]
     currencies = sorted({row["currency"] for row in totals.by_currency})
     tables = [
         _margins([row for row in totals.by_currency if row["currency"] == currency], currency, through)
@@ -89,6 +95,9 @@ def margin_by_month(totals: Totals) -> str:
     ]
     if totals.by_month and currencies != [totals.by_month[0]["reporting_currency"]]:
         tables.insert(0, _margins(totals.by_month, f"all in {totals.by_month[0]['reporting_currency']}", through))
+    if known:
+        title = f"Margin by month in {totals.by_month[0]['reporting_currency']}"
+        tables.insert(0, bar_chart(title, known[-MONTHS_SHOWN:]))
     return "\n\n".join(tables)
 
 
@@ -131,7 +140,7 @@ def plotted(totals: Totals, month: str) -> dict[str, dg.FloatMetadataValue]:
 
 
 def differences_by_cause(connection: duckdb.DuckDBPyConnection) -> str:
-    """The parts of all differences by cause and currency, as a Markdown table with bars, to scale in each currency."""
+    """The parts of all differences by cause, as a chart for each currency and a Markdown table with bars to scale."""
     rows = connection.execute(
         """
         SELECT cause, currency, count(*), sum(amount), sum(abs(amount))
@@ -141,13 +150,21 @@ def differences_by_cause(connection: duckdb.DuckDBPyConnection) -> str:
         """
     ).fetchall()
     largest = {currency: max(row[4] for row in rows if row[1] == currency) for _, currency, *_ in rows}
-    return _table(
+    charts = [
+        bar_chart(
+            f"Differences by cause in {currency}, without signs",
+            [(row[0], row[4]) for row in rows if row[1] == currency],
+        )
+        for currency in largest
+    ]
+    table = _table(
         ("cause", "currency", "parts", "amount", "without signs", ""),
         [
             (cause, currency, str(count), _shown(amount), _shown(absolute), _bar(absolute, largest[currency]))
             for cause, currency, count, amount, absolute in rows
         ],
     )
+    return "\n\n".join([*charts, table])
 
 
 def sync_health_by_day(connection: duckdb.DuckDBPyConnection) -> str:

@@ -194,11 +194,13 @@ def test_the_ui_shows_margin_in_the_reporting_currency_and_names_what_has_no_rat
     with billing_case(tmp_path) as case:
         partner(case, "2026-01,USD,EUR,0.87655,treasury", "2026-01,EUR,JPY,163,bank")
         totals = compute_totals(case.con, asked_in(case, "EUR"))
-        first = margin_by_month(totals).splitlines()[2]
-        assert first == "| 2026-01 | all in EUR | 269.04 | 219.21 | 49.83 | 18.52 | ████████████████████ |"
+        chart, _, *table = margin_by_month(totals).splitlines()
+        assert chart.startswith("![Margin by month in EUR](data:image/svg+xml;base64,")
+        assert table[2] == "| 2026-01 | all in EUR | 269.04 | 219.21 | 49.83 | 18.52 | ████████████████████ |"
         assert {name: figure.value for name, figure in plotted(totals, "2026-01").items()} == {
             "margin_EUR": 49.83, "margin_percent": 18.5214, "differences_for_a_person_EUR": 0.0
         }  # fmt: skip
         without = compute_totals(case.con, asked_in(case, "CHF"))
+        assert not margin_by_month(without).startswith("![")
         assert "| - | - | - | - | without a rate: EUR to CHF, JPY to CHF, USD to CHF |" in margin_by_month(without)
         assert list(plotted(without, "2026-01")) == ["differences_for_a_person_CHF"]
