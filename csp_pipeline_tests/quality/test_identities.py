@@ -122,10 +122,9 @@ TIED = {
         *(
             f"'{level}' AS level, {row}"
             for level in ("account", "product_family", "subscription")
-            for row in (MARCH + "20.01 AS revenue_amount, 12.3 AS cost_original_amount", APRIL + "10 AS revenue_amount")
+            for row in (f"{MARCH}20.01 AS revenue_amount, 12.3 AS cost_original_amount", f"{APRIL}10 AS revenue_amount")
         ),
-        MARCH + "'line' AS level, 'i1:1' AS line_id, 20 AS revenue_amount",
-        MARCH + "'line' AS level, 'i2:1' AS line_id, 0.01 AS revenue_amount",
+        MARCH + "'line' AS level, 'i1:1' AS line_id, 20.01 AS revenue_amount",
         MARCH + "'line' AS level, 'l1' AS line_id, 12.3 AS cost_original_amount",
         APRIL + "'line' AS level, 'i2:2' AS line_id, 10 AS revenue_amount",
     ],
@@ -235,7 +234,7 @@ BREAKS = {
         "found 9.99 deferred",
     ),
     "drill_down_is_revenue_vs_cost": (
-        "UPDATE reconciliation.drill_down SET revenue_amount = 19.99 WHERE line_id = 'i1:1'",
+        "UPDATE reconciliation.drill_down SET revenue_amount = 20 WHERE line_id = 'i1:1'",
         "drill_down_is_revenue_vs_cost: line 2026-03 EUR A c1: expected 20.01, 12.30, 0.00 "
         "(revenue, original cost, cost), found 20.00, 12.30, 0.00",
     ),
@@ -280,10 +279,6 @@ def test_a_broken_identity_is_named_with_its_amounts(books: duckdb.DuckDBPyConne
         (
             "UPDATE reconciliation.drill_down SET service_month = '2026-03' WHERE level = 'account'",
             "account 2026-03 EUR: expected 20.01, 12.30, 0.00 (revenue, original cost, cost), found 30.01",
-        ),
-        (
-            "UPDATE reconciliation.drill_down SET cost_amount = 2 WHERE level = 'subscription' AND revenue_amount = 10",
-            "subscription 2026-04 EUR: expected 10.00, 0.00, 0.00 (revenue, original cost, cost), found 10.00, 0.00, 2",
         ),
     ],
 )

@@ -339,14 +339,9 @@ def test_revenue_is_recognised_when_terms_change_after_the_issue(tmp_path: Path)
         case.draft("2026-01", "2026-02")
         reconcile(case.con, case.settings, ["2026-01", "2026-02"])
         fill_drill_down(case.con)
-        held = {
-            "revenue_is_recognised",
-            "difference_parts_sum",
-            "documents_are_their_lines",
-            "drill_down_is_revenue_vs_cost",
-        }
+        held = "revenue_is_recognised difference_parts_sum documents_are_their_lines drill_down_is_revenue_vs_cost"
         for identity in IDENTITIES:
-            if identity.name in held:
+            if identity.name in held.split():
                 assert violations(case.con, identity) == []
         billed = case.con.execute(
             """
