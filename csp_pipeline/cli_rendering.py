@@ -62,6 +62,9 @@ def render(summary: Summary, console: Console) -> None:
     console.print(f"\n[bold]Month {summary.month or '(no provider document)'}[/bold]")
     _table(console, "Provider invoices", _INVOICE_COLUMNS, [row for row in summary.invoices if _is_shown(row, summary)])
     _table(console, "Revenue and cost, the month and all months", _TOTAL_COLUMNS, summary.totals, rounded_cell)
+    if _has_several_currencies(summary):
+        title = "The same over all currencies, in the reporting currency"
+        _table(console, title, _TOTAL_COLUMNS, summary.in_reporting_currency, rounded_cell)
     _table(console, "Customer invoices of the month", _DRAFT_COLUMNS, summary.drafts)
     _table(console, "Differences by cause, the largest first", _CAUSE_COLUMNS, summary.causes, rounded_cell)
     _table(console, "Differences explained, by amount", _EXPLAINED_COLUMNS, summary.explained, rounded_cell)
@@ -143,6 +146,11 @@ _EXPLAINED_COLUMNS = {
     "unexplained": "unexplained_amount",
     "for a person": "open_amount",
 }
+
+
+def _has_several_currencies(summary: Summary) -> bool:
+    reporting = {row["currency"] for row in summary.in_reporting_currency}
+    return bool(reporting) and {row["currency"] for row in summary.totals} != reporting
 
 
 def _is_shown(row: Row, summary: Summary) -> bool:

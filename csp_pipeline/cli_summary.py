@@ -1,7 +1,7 @@
 """The summary of a run, read from the published copy: what a finance person looks at first, and the exit code.
 
-What belongs here: the questions put to the published warehouse, and whether an answer needs a person. How the answers
-look on a terminal is `cli_rendering.py`; no figure is computed here that is not in the warehouse.
+What belongs here: what the answers to `cli_questions.py` come to, and whether one needs a person. How they look on a
+terminal is `cli_rendering.py`; no figure is computed here that is not in the warehouse.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from csp_pipeline import cli_questions as questions
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON
 from csp_pipeline.steps.run import is_known, known_months
 
@@ -22,147 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_INVOICES = """
-SELECT
-    proof.provider,
-    proof.invoice_number,
-    proof.billing_month,
-    proof.currency,
-    proof.header_amount,
-    proof.lines_amount,
-    proof.document_tax_amount,
-    proof.daily_usage_amount,
-    proof.not_in_daily_usage_amount,
-    proof.rounding_amount,
-    proof.bounded_amount,
-    proof.unexplained_amount,
-    proof.matched_lines_percent,
-    proof.proof_state
-FROM cost.invoice_proof AS proof
-ORDER BY proof.billing_month, proof.currency, proof.invoice_number
-"""
-
-_DISPUTES = """
-SELECT
-    provider,
-    invoice_number,
-    case_number,
-    state,
-    customer_id,
-    disputed_amount,
-    currency,
-    unexplained_amount,
-    proof_state,
-    not_found
-FROM cost.disputes
-ORDER BY state <> 'open', invoice_number, case_number, customer_id, line_id
-"""
-
-_TOTALS = """
-SELECT
-    currency,
-    sum(revenue_amount) FILTER (WHERE service_month = $month) AS month_revenue_amount,
-    sum(cost_amount) FILTER (WHERE service_month = $month) AS month_cost_amount,
-    sum(margin_amount) FILTER (WHERE service_month = $month) AS month_margin_amount,
-    sum(revenue_amount) AS revenue_amount,
-    sum(cost_amount) AS cost_amount,
-    sum(margin_amount) AS margin_amount,
-    count(*) FILTER (WHERE cost_amount IS NULL AND cost_original_amount <> 0) AS rows_without_rate
-FROM reconciliation.revenue_vs_cost
-GROUP BY currency
-ORDER BY currency
-"""
-
-_CAUSES = """
-SELECT
-    cause,
-    currency,
-    count(*) AS differences,
-    sum(amount) FILTER (WHERE service_month = $month) AS month_amount,
-    sum(amount) AS amount,
-    sum(quantity) AS quantity,
-    count(*) FILTER (WHERE list_contains($starred, cause) AND resolution IS DISTINCT FROM 'accepted') AS needs_a_person,
-    sum(amount) FILTER (WHERE resolution IS DISTINCT FROM 'accepted') AS not_accepted_amount,
-    arg_max(explanation, abs(amount)) AS largest
-FROM reconciliation.differences
-GROUP BY cause, currency
-ORDER BY abs(sum(amount)) DESC, cause, currency
-"""
-
-_EXPLAINED = """
-SELECT
-    currency,
-    sum(absolute_amount) AS absolute_amount,
-    sum(explained_amount) AS explained_amount,
-    sum(unexplained_amount) AS unexplained_amount,
-    sum(open_amount) AS open_amount
-FROM reconciliation.explained_share
-GROUP BY currency
-ORDER BY currency
-"""
-
-_DRAFTS = """
-SELECT
-    billing_month,
-    currency,
-    count(*) FILTER (WHERE state = 'draft') AS drafts,
-    count(*) FILTER (WHERE state <> 'draft') AS issued,
-    sum(net_amount) AS net_amount,
-    sum(tax_amount) AS tax_amount,
-    sum(gross_amount) AS gross_amount
-FROM billing.invoices
-WHERE billing_month = $month
-GROUP BY ALL
-ORDER BY currency
-"""
-
-_FILES = """
-WITH set_aside AS (
-    SELECT
-        file_sha256,
-        arg_min(
-            concat('row ', source_row, ', ', column_name, ' = ', chr(39), value, chr(39), ' (', reason, ')'),
-            (source_row, column_name)
-        ) AS first_quarantined
-    FROM meta.quarantine
-    GROUP BY file_sha256
-)
-
-SELECT
-    files.source_file,
-    files.kind,
-    files.status,
-    files.rows_total,
-    files.rows_staged,
-    files.rows_quarantined,
-    files.message,
-    set_aside.first_quarantined
-FROM meta.files AS files
-LEFT JOIN set_aside ON files.file_sha256 = set_aside.file_sha256
-ORDER BY files.status = 'staged', files.source_file
-"""
-
-_QUARANTINE = """
-SELECT
-    source_file,
-    source_row,
-    column_name,
-    value,
-    reason
-FROM meta.quarantine
-ORDER BY source_file, source_row, column_name
-LIMIT 20
-"""
-
-_NOTICES = """
-SELECT * FROM (
-    SELECT table_name, source_file, source_row, column_name, severity, message FROM reference.notices
-    UNION ALL
-    SELECT DISTINCT 'contract_lines', NULL, NULL, NULL, severity, message FROM billing.notices
-)
-ORDER BY severity = 'notice', table_name, source_row, message
-"""
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -170,12 +30,14 @@ class Summary:
 
     Attributes:
         month: the month asked for, or the latest with provider documents; None without any.
+        in_reporting_currency: the totals over all currencies; empty while nothing is reconciled.
         reasons: why a person is needed, the most important first; empty when everything is proven and explained.
     """
 
     month: str | None
     invoices: list[Row]
     totals: list[Row]
+    in_reporting_currency: list[Row]
     drafts: list[Row]
     causes: list[Row]
     explained: list[Row]
@@ -199,6 +61,7 @@ class Summary:
             "needs_a_person": self.reasons,
             "invoices": _json(self.invoices),
             "totals": _json(self.totals),
+            "totals_in_reporting_currency": _json(self.in_reporting_currency),
             "drafts": _json(self.drafts),
             "differences": _json(self.causes),
             "explained": _json(self.explained),
@@ -226,23 +89,40 @@ def read_summary(home: Home, month: str | None, not_fetched: Sequence[str] = ())
     """
     with duckdb.connect(str(home.published), read_only=True) as connection:
         ask = _Questions(connection, {"month": month, "starred": sorted(NEEDS_A_PERSON)})
-        causes, files, disputes = ask(_CAUSES), ask(_FILES), ask(_DISPUTES)
-        notices, totals = ask(_NOTICES), ask(_TOTALS)
-        invoices = [row | {"disputed": _disputed(row, disputes)} for row in ask(_INVOICES)]
+        causes, files, disputes = ask(questions.CAUSES), ask(questions.FILES), ask(questions.DISPUTES)
+        totals = ask(questions.TOTALS)
+        notices = [*map(_without_total, ask(questions.MISSING_RATES)), *ask(questions.NOTICES)]
+        invoices = [row | {"disputed": _disputed(row, disputes)} for row in ask(questions.INVOICES)]
         return Summary(
             month=month,
             invoices=invoices,
             totals=totals,
-            drafts=ask(_DRAFTS),
+            in_reporting_currency=ask(questions.IN_REPORTING_CURRENCY),
+            drafts=ask(questions.DRAFTS),
             causes=causes,
-            explained=[row | {"explained_percent": _share(row)} for row in ask(_EXPLAINED)],
+            explained=[row | {"explained_percent": _share(row)} for row in ask(questions.EXPLAINED)],
             disputes=disputes,
             files=files,
-            quarantine=ask(_QUARANTINE),
+            quarantine=ask(questions.QUARANTINE),
             notices=notices,
             reasons=[*not_fetched, *_reasons(invoices, causes, totals, files, notices)],
             where=_where(home),
         )
+
+
+def _without_total(row: Row) -> Row:
+    """Months whose total in the reporting currency is unknown, as a notice on the commercial terms."""
+    several = row["months"] > 1
+    months = f"{row['first_month']} to {row['last_month']}" if several else row["first_month"]
+    return {
+        "table_name": "exchange_rates",
+        "source_file": None,
+        "source_row": None,
+        "column_name": None,
+        "severity": "notice",
+        "message": f"{row['months']} month{'s' if several else ''} ({months}) cannot be summed in {row['currency']}: "
+        f"no rate from {row['missing_rates']}; add those of the month and of its documents' months to exchange_rates.",
+    }
 
 
 def _share(row: Row) -> Decimal:

@@ -197,3 +197,26 @@ def test_the_terminal_shows_every_digit_of_a_proof_and_two_decimals_elsewhere() 
     assert rounded_cell(Decimal("2.325")) == "2.33"
     assert rounded_cell(Decimal("-0.001")) == "0.00"
     assert rounded_cell(None) == "-"
+
+
+def test_the_summary_has_the_total_in_the_reporting_currency_and_names_missing_rates(
+    settings: Settings, home: Home
+) -> None:
+    total = "'{}' AS service_month, 'EUR' AS reporting_currency, "
+    known = "10.5 AS revenue_amount, 8 AS cost_amount, 2.5 AS margin_amount, true AS is_complete"
+    unknown = "7 AS revenue_amount, false AS is_complete, 'CHF to JPY, USD to EUR' AS missing_rates"
+    _insert(home, "reconciliation.totals", total.format("2026-03") + known)
+    for month in ("2026-04", "2026-05"):
+        _insert(home, "reconciliation.totals", total.format(month) + unknown)
+    publish(settings)
+    summary = read_summary(home, "2026-03")
+    (found,) = summary.as_json()["totals_in_reporting_currency"]
+    assert (found["currency"], found["month_revenue_amount"][:5], found["month_margin_amount"][:4]) == (
+        "EUR", "10.50", "2.50",
+    )  # fmt: skip
+    assert (found["revenue_amount"][:5], found["cost_amount"], found["margin_amount"]) == ("24.50", None, None)
+    assert [notice["message"] for notice in summary.notices] == [
+        "2 months (2026-04 to 2026-05) cannot be summed in EUR: no rate from CHF to JPY, USD to EUR; "
+        "add those of the month and of its documents' months to exchange_rates."
+    ]
+    assert summary.exit_code == 0

@@ -23,7 +23,16 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=MONTH
 """The months worked with: documents decide what a month is, not the clock."""
 MONTH_CURRENCIES = dg.MultiPartitionsDefinition({"billing_month": MONTHS, "currency": CURRENCIES})
 
-OVER_ALL_MONTHS = frozenset({"billing.subscription_links", "billing.cost_matches", "reconciliation.leaks"})
+OVER_ALL_MONTHS = frozenset(
+    {
+        "billing.subscription_links",
+        "billing.cost_matches",
+        "reconciliation.leaks",
+        "reconciliation.totals",
+        "reconciliation.totals_by_currency",
+        "reconciliation.drill_down",
+    }
+)
 """Tables of these schemas that are made whole, beside the months."""
 
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)

@@ -29,10 +29,12 @@ NEVER_EMPTY = {
     "cost.invoice_proof": ["invoice_number", "unexplained_amount"],
     "billing.invoices": ["invoice_id", "account_id", "billing_month", "currency", "content_sha256"],
     "reconciliation.revenue_vs_cost": ["service_month", "currency", "revenue_amount", "difference_amount"],
+    "reconciliation.totals": ["service_month", "reporting_currency", "currencies", "is_complete"],
 }
 UNIQUE = {
     "billing.invoices": "invoice_id",
     "reconciliation.differences": "difference_id",
+    "reconciliation.totals": "service_month",
     "meta.periods": "month",
 }
 

@@ -66,6 +66,7 @@ IDENTITIES = (
     Identity("difference_parts_sum", "reconciliation.differences"),
     Identity("postings_are_recognised", "reconciliation.postings"),
     Identity("deferrals_close_the_months", "reconciliation.deferrals"),
+    Identity("drill_down_is_revenue_vs_cost", "reconciliation.drill_down"),
 )
 
 

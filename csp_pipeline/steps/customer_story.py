@@ -130,14 +130,48 @@ GROUP BY row_.currency
 ORDER BY revenue_amount DESC, row_.currency
 """
 _ROWS = """
+WITH lines AS (
+    SELECT
+        opened.account_id, opened.contract_line_id, opened.customer_id, opened.subscription_id, opened.product_id,
+        opened.sku_id, opened.currency, opened.cost_currency, opened.side, opened.line_id,
+        max(cost.source_file) AS source_file,
+        max(cost.source_row) AS source_row,
+        sum(abs(opened.margin_amount)) AS amount
+    FROM reconciliation.drill_down AS opened
+    LEFT JOIN cost.invoice_lines AS cost
+        ON opened.side = 'cost' AND opened.line_id = cost.line_id AND NOT cost.is_estimate
+    WHERE
+        opened.level = 'line' AND opened.line_id IS NOT NULL AND opened.service_month = $month
+        AND list_contains($customers, lower(opened.customer_id))
+    GROUP BY ALL
+),
+
+behind AS (
+    SELECT
+        account_id, contract_line_id, customer_id, subscription_id, product_id, sku_id, currency, cost_currency,
+        list({'side': side, 'key': line_id, 'file': source_file, 'row': source_row}
+            ORDER BY side DESC, amount DESC NULLS LAST, line_id) AS proofs
+    FROM lines
+    GROUP BY ALL
+)
+
 SELECT
-    coalesce(product_name, product_id, contract_line_id, 'a service without name') AS product,
-    contract_line_id, subscription_id, currency, revenue_amount, cost_amount, margin_amount, margin_percent,
-    billed_quantity, provider_quantity, partner_center_quantity, selling_price, provider_price, cost_currency,
-    cost_original_amount, fx_rate, status
-FROM reconciliation.revenue_vs_cost
-WHERE list_contains($customers, lower(customer_id)) AND service_month = $month
-ORDER BY revenue_amount DESC, product
+    coalesce(row_.product_name, row_.product_id, row_.contract_line_id, 'a service without name') AS product,
+    row_.* EXCLUDE (product_name),
+    behind.proofs
+FROM reconciliation.revenue_vs_cost AS row_
+LEFT JOIN behind
+    ON
+        row_.account_id IS NOT DISTINCT FROM behind.account_id
+        AND row_.contract_line_id IS NOT DISTINCT FROM behind.contract_line_id
+        AND row_.customer_id IS NOT DISTINCT FROM behind.customer_id
+        AND row_.subscription_id IS NOT DISTINCT FROM behind.subscription_id
+        AND row_.product_id IS NOT DISTINCT FROM behind.product_id
+        AND row_.sku_id IS NOT DISTINCT FROM behind.sku_id
+        AND row_.currency = behind.currency
+        AND coalesce(row_.cost_currency, behind.cost_currency) = behind.cost_currency
+WHERE list_contains($customers, lower(row_.customer_id)) AND row_.service_month = $month
+ORDER BY row_.revenue_amount DESC, product
 """
 _PROVIDER_DOCUMENTS = """
 SELECT

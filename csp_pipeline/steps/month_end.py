@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 PACK = {
     "summary": """
-        SELECT 'revenue' AS figure, currency, CAST(sum(revenue_amount) AS DECIMAL(38, 18)) AS amount
-        FROM reconciliation.revenue_vs_cost WHERE service_month = $month GROUP BY currency
+        SELECT unnest(['revenue', 'cost', 'margin', 'unexplained']) AS figure, currency,
+            unnest([revenue_amount, cost_amount, margin_amount, unexplained_amount]) AS amount
+        FROM reconciliation.totals_by_currency WHERE service_month = $month
         UNION ALL
-        SELECT 'cost', currency, CAST(sum(cost_amount) AS DECIMAL(38, 18))
-        FROM reconciliation.revenue_vs_cost WHERE service_month = $month GROUP BY currency
+        SELECT unnest(['revenue', 'cost', 'margin', 'differences', 'unexplained']) || ' over all currencies',
+            reporting_currency,
+            unnest([revenue_amount, cost_amount, margin_amount, difference_amount, unexplained_amount])
+        FROM reconciliation.totals WHERE service_month = $month
         UNION ALL
         SELECT 'posted ' || side, currency, sum(net_amount)
         FROM reconciliation.postings WHERE posting_month = $month AND NOT is_draft GROUP BY side, currency
@@ -39,6 +42,8 @@ PACK = {
         FROM reconciliation.differences WHERE service_month = $month GROUP BY currency
         ORDER BY ALL
         """,
+    "totals": "FROM reconciliation.totals WHERE service_month = $month ORDER BY ALL",
+    "totals_by_currency": "FROM reconciliation.totals_by_currency WHERE service_month = $month ORDER BY ALL",
     "revenue_vs_cost": "FROM reconciliation.revenue_vs_cost WHERE service_month = $month ORDER BY ALL",
     "differences": "FROM reconciliation.differences WHERE service_month = $month ORDER BY ALL",
     "postings": "FROM reconciliation.postings WHERE posting_month = $month ORDER BY ALL",
@@ -47,7 +52,7 @@ PACK = {
     "invoices": "FROM billing.invoices WHERE billing_month = $month ORDER BY ALL",
     "provider_invoices": "FROM cost.invoice_proof WHERE billing_month = $month ORDER BY ALL",
 }
-"""The sheets of the pack and the SELECT of each."""
+"""The sheets of the pack and the SELECT of each; an amount that is empty in the summary lacks a rate."""
 
 
 def write_pack(home: Home, month: str) -> Path:

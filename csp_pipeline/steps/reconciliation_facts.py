@@ -34,8 +34,14 @@ def _sql(name: str) -> str:
     return (resources.files("csp_pipeline.models") / "reconciliation" / f"{name}.sql").read_text("utf-8")
 
 
+def make_billed_pieces(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary view `billed_pieces`: every billed provider amount with the contract line that takes it."""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW billed_pieces AS {_sql('billed_pieces')}")
+
+
 def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
+    make_billed_pieces(con)
     pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
     return [
         piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))

@@ -217,6 +217,7 @@ def overview_fingerprints(connection: duckdb.DuckDBPyConnection, settings: Setti
             sorted(recorded(connection, RECONCILIATION).items()),
             [content(connection, key) for key in ("meta.file_invoices", "meta.snapshots", "meta.open_month_files")],
             settings.pec_credit_lag_months,
+            settings.reporting_currency,
         )
     }
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 Row = dict[str, Any]
+_LINES = {"revenue": "billing.invoice_lines", "cost": "cost.invoice_lines"}
+"""The tables of the lines that reconciliation.drill_down ends in."""
 
 
 class Proof(NamedTuple):
@@ -67,12 +69,15 @@ def outcome(row: Row) -> Sentence:
 
 
 def service(row: Row) -> Sentence:
-    """Seats, revenue, cost and margin of one row of revenue_vs_cost."""
+    """Seats, revenue, cost and margin of one row of revenue_vs_cost, with the lines that it opens up to."""
     named = (("reference.contract_lines", "contract_line_id"), ("partner_center.subscriptions", "subscription_id"))
     earned = f"{_seats(row)}we earned {_money(row['revenue_amount'], row['currency'])} and "
     return Sentence(
         f"{row['product']}: {earned}{_cost(row)}{_margin(row)}.",
-        tuple(Proof(table, row[name]) for table, name in named if row[name]),
+        (
+            *(Proof(table, row[name]) for table, name in named if row[name]),
+            *(Proof(_LINES[one["side"]], one["key"], _source(one)) for one in row["proofs"] or ()),
+        ),
     )
 
 
@@ -81,10 +86,7 @@ def provider_document(row: Row) -> Sentence:
     provider = str(row["provider"] or "").title() or "The provider"
     return Sentence(
         f"{provider} charges {_before_tax(row)} of its invoice {row['invoice_number']}.",
-        tuple(
-            Proof("cost.invoice_lines", one["key"], f"{one['file']}, row {one['row']}" if one["file"] else None)
-            for one in row["proofs"]
-        ),
+        tuple(Proof("cost.invoice_lines", one["key"], _source(one)) for one in row["proofs"]),
     )
 
 
@@ -123,6 +125,10 @@ def leak(row: Row) -> Sentence:
         f"{row['finding']} What to do: {row['what_to_do']}.",
         _proofs(row["evidence"]),
     )
+
+
+def _source(line: Row) -> str | None:
+    return f"{line['file']}, row {line['row']}" if line["file"] else None
 
 
 def _before_tax(row: Row) -> str:

@@ -23,6 +23,7 @@ CARRIED = "'2026-03' AS billing_month, 'EUR' AS currency, false AS is_estimate, 
 MONTH = "'2026-03' AS billing_month, 'EUR' AS currency, "
 KEY = "'A' AS account_id, 'c1' AS contract_line_id, 'EUR' AS currency, "
 MARCH = f"'2026-03' AS service_month, {KEY} 'EUR' AS cost_currency, "
+APRIL = MARCH.replace("2026-03", "2026-04")
 CHARGED = "'2026-03' AS billing_month, 'EUR' AS currency, DATE '{}' AS service_start_on, DATE '{}' AS service_end_on"
 FILE = f"'{SHA}' AS file_sha256, "
 TIED = {
@@ -116,6 +117,16 @@ TIED = {
     ],
     "reconciliation.deferrals": [
         "'2026-03' AS as_of_month, 'revenue' AS side, 'i2:2' AS line_id, 'EUR' AS currency, 10 AS deferred_amount"
+    ],
+    "reconciliation.drill_down": [
+        *(
+            f"'{level}' AS level, {row}"
+            for level in ("account", "product_family", "subscription")
+            for row in (f"{MARCH}20.01 AS revenue_amount, 12.3 AS cost_original_amount", f"{APRIL}10 AS revenue_amount")
+        ),
+        MARCH + "'line' AS level, 'i1:1' AS line_id, 20.01 AS revenue_amount",
+        MARCH + "'line' AS level, 'l1' AS line_id, 12.3 AS cost_original_amount",
+        APRIL + "'line' AS level, 'i2:2' AS line_id, 10 AS revenue_amount",
     ],
 }
 STAGED = f"""
@@ -222,6 +233,11 @@ BREAKS = {
         "deferrals_close_the_months: 2026-03 revenue EUR: expected 10.00 (30.01 billed less 20.01 recognised), "
         "found 9.99 deferred",
     ),
+    "drill_down_is_revenue_vs_cost": (
+        "UPDATE reconciliation.drill_down SET revenue_amount = 20 WHERE line_id = 'i1:1'",
+        "drill_down_is_revenue_vs_cost: line 2026-03 EUR A c1: expected 20.01, 12.30, 0.00 "
+        "(revenue, original cost, cost), found 20.00, 12.30, 0.00",
+    ),
 }
 
 
@@ -254,6 +270,24 @@ def test_a_broken_identity_is_named_with_its_amounts(books: duckdb.DuckDBPyConne
     breaking, sentence = BREAKS[identity.name]
     books.execute(breaking)
     assert violations(books, identity)[0].startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("breaking", "sentence"),
+    [
+        ("DELETE FROM reconciliation.drill_down WHERE line_id = 'l1'", "line 2026-03 EUR A c1: expected 20.01, 12.30"),
+        (
+            "UPDATE reconciliation.drill_down SET service_month = '2026-03' WHERE level = 'account'",
+            "account 2026-03 EUR: expected 20.01, 12.30, 0.00 (revenue, original cost, cost), found 30.01",
+        ),
+    ],
+)
+def test_no_level_of_the_drill_down_may_lose_or_add_anything(
+    books: duckdb.DuckDBPyConnection, breaking: str, sentence: str
+) -> None:
+    (identity,) = (one for one in IDENTITIES if one.name == "drill_down_is_revenue_vs_cost")
+    books.execute(breaking)
+    assert violations(books, identity)[0].startswith(f"drill_down_is_revenue_vs_cost: {sentence}")
 
 
 def test_every_identity_has_a_case_that_breaks_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from csp_pipeline.errors import CspError
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.customer_story import tell_story
+from csp_pipeline.steps.drill_down import fill_drill_down
 from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline.storage.home import Home
 from csp_pipeline.storage.warehouse import replace_rows
@@ -46,6 +47,7 @@ def told(tmp_path: Path) -> Home:
         reconcile(case.con, case.settings, ["2026-01"])
         table = load_catalogue()["reconciliation.leaks"]
         replace_rows(case.con, table, table.select() or "")
+        fill_drill_down(case.con)
         case.con.execute("CHECKPOINT")
         home = case.settings.home
     home.published.parent.mkdir(exist_ok=True)
@@ -65,6 +67,14 @@ def test_the_story_says_what_was_billed_what_changed_and_why_both_sides_differ(t
         "a margin of 134.00 EUR (40.12 percent).",
         "Office: we billed 0 and the provider 10; we earned 0.00 EUR and it cost us 7.50 EUR, a margin of -7.50 EUR.",
     ]
+    ours = [row for row in story.sentences[1].rows if row.table == "billing.invoice_lines"]
+    assert len(ours) == 2
+    assert story.sentences[1].rows == (
+        ("reference.contract_lines", "L1", None),
+        ("partner_center.subscriptions", "s1", None),
+        *ours,
+        ("cost.invoice_lines", "jan", "recon.csv, row 7"),
+    )
     charged = story.sentences[3]
     assert charged.text == "Microsoft charges 207.50 EUR before tax in 2 lines of its invoice G1."
     assert charged.rows[0] == ("cost.invoice_lines", "jan", "recon.csv, row 7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,14 +11,18 @@ import pytest
 
 from csp_pipeline.errors import CspError
 from csp_pipeline.quality.identities import IDENTITIES, violations
-from csp_pipeline.steps.month_end import write_pack
+from csp_pipeline.steps.drill_down import fill_drill_down
+from csp_pipeline.steps.month_end import PACK, write_pack
 from csp_pipeline.steps.periods import close_month, post, read_closed
 from csp_pipeline.steps.reconciliation import reconcile
+from csp_pipeline.steps.totals import fill_totals
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 from csp_pipeline_tests.steps.issuing_case import issue_month
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from openpyxl import Workbook
 
 LINES = "contract_line_id,account_id,customer_id,subscription_id,pricing_model,unit_price,currency,quantity,starts_on"
 CLOSED_AT = datetime(2026, 9, 10, 12, tzinfo=UTC)
@@ -27,6 +32,8 @@ def worked(case: Case) -> None:
     """Draft and reconcile January and February; the books tie out."""
     case.draft("2026-01", "2026-02")
     reconcile(case.con, case.settings, ["2026-01", "2026-02"])
+    fill_totals(case.con, case.settings)
+    fill_drill_down(case.con)
     assert_tied(case)
 
 
@@ -155,23 +162,69 @@ def test_a_prepaid_year_is_deferred_day_by_day_and_ties_to_what_is_recognised(tm
         assert later == (Decimal(306), Decimal(306))
 
 
+def packed(case: Case) -> Path:
+    """Publish what is there and write the pack of January."""
+    post(case.con, case.settings.home)
+    case.con.execute("CHECKPOINT")
+    home = case.settings.home
+    home.published.parent.mkdir(exist_ok=True)
+    home.published.write_bytes(home.warehouse.read_bytes())
+    return write_pack(home, "2026-01")
+
+
 def test_the_pack_ties_to_the_tables(tmp_path: Path) -> None:
+    """Every file and every sheet holds the rows of its table, digit by digit in the files."""
+    from openpyxl import load_workbook  # noqa: PLC0415
+
     with billing_case(tmp_path) as case:
         seats(case)
         worked(case)
-        post(case.con, case.settings.home)
-        case.con.execute("CHECKPOINT")
-        home = case.settings.home
-    home.published.parent.mkdir(exist_ok=True)
-    home.published.write_bytes(home.warehouse.read_bytes())
-    folder = write_pack(home, "2026-01")
-    summary = (folder / "summary.csv").read_text("utf-8")
-    assert "revenue,EUR,120.000000000000000000" in summary
-    assert "posted cost,EUR,100.000000000000000000" in summary
-    from openpyxl import load_workbook  # noqa: PLC0415
+        folder = packed(case)
+        workbook = load_workbook(folder / "month-end-2026-01.xlsx", read_only=True)
+        assert workbook.sheetnames == list(PACK)
+        for name, select in PACK.items():
+            result = case.con.execute(select, {"month": "2026-01"})
+            names, rows = [column[0] for column in result.description], result.fetchall()
+            with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+                header, *lines = csv.reader(file)
+            assert header == names
+            assert lines == [[as_text(cell) for cell in row] for row in rows]
+            sheet = [list(row) for row in workbook[name].values]
+            assert sheet[0] == names
+            assert len(sheet) == len(rows) + 1
+        amounts = [row[sheet_column(workbook, "revenue_amount")] for row in workbook["revenue_vs_cost"].values]
+        assert amounts[1:] == [120]
+        workbook.close()
 
-    workbook = load_workbook(folder / "month-end-2026-01.xlsx", read_only=True)
-    sheet = list(workbook["revenue_vs_cost"].values)
-    assert sheet[0][:2] == ("service_month", "account_id")
-    assert [row[sheet[0].index("revenue_amount")] for row in sheet[1:]] == [120]
-    workbook.close()
+
+def as_text(cell: object) -> str:
+    """A cell as the files have it: every digit, nothing for what is unknown."""
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return "" if cell is None else str(cell)
+
+
+def sheet_column(workbook: Workbook, column: str) -> int:
+    return next(workbook["revenue_vs_cost"].values).index(column)
+
+
+def test_the_pack_begins_with_the_month_in_each_currency_and_over_all(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        seats(case)
+        worked(case)
+        summary = (packed(case) / "summary.csv").read_text("utf-8").splitlines()
+    zeros = "0" * 18
+    assert summary == [
+        "figure,currency,amount",
+        f"cost,EUR,100.{zeros}",
+        f"cost over all currencies,EUR,100.{zeros}",
+        f"deferred revenue,EUR,120.{zeros}",
+        f"differences over all currencies,EUR,0.{zeros}",
+        f"margin,EUR,20.{zeros}",
+        f"margin over all currencies,EUR,20.{zeros}",
+        f"posted cost,EUR,100.{zeros}",
+        f"revenue,EUR,120.{zeros}",
+        f"revenue over all currencies,EUR,120.{zeros}",
+        f"unexplained,EUR,0.{zeros}",
+        f"unexplained over all currencies,EUR,0.{zeros}",
+    ]

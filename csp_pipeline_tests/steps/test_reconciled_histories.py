@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of, month_of
 from csp_pipeline.quality.identities import IDENTITIES, violations
+from csp_pipeline.steps.drill_down import fill_drill_down
 from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline_tests.steps.billing_case import Case, billing_case
 
@@ -232,6 +233,7 @@ def test_no_history_leaves_anything_unexplained_and_parts_sum_exactly(histories:
             for number, history in enumerate(histories)
             if any(change.known != "at once" for change in history.changes)
         }
+        fill_drill_down(case.con)
         for identity in IDENTITIES:
             if identity.table.startswith("reconciliation."):
                 assert violations(case.con, identity) == []

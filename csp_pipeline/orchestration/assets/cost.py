@@ -16,9 +16,11 @@ from csp_pipeline.orchestration.assets.tables import (
 )
 from csp_pipeline.orchestration.checks import PROOF_CHECK, proof_check_result
 from csp_pipeline.orchestration.partitions import month_and_currency
+from csp_pipeline.orchestration.reconciliation_metadata import margin_by_month
 from csp_pipeline.steps import run
 from csp_pipeline.steps.cost import COST_TABLES, build_invoices, fill
-from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES, build_cost_overviews
+from csp_pipeline.steps.cost_overviews import FILLED_FROM, OVERVIEW_TABLES, build_cost_overviews
+from csp_pipeline.steps.totals import TOTALS, compute_totals
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
 
@@ -77,7 +79,7 @@ def _build_partition(pool: str | None) -> dg.AssetsDefinition:
 def _build_overviews(pool: str | None) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="look_over_cost",
-        specs=[table_spec(key, group=key.split(".")[0]) for key in OVERVIEW_TABLES],
+        specs=[table_spec(key, group=key.split(".")[0], upstream=FILLED_FROM.get(key, ())) for key in OVERVIEW_TABLES],
         required_resource_keys={"settings"},
         pool=pool,
     )
@@ -87,7 +89,12 @@ def _build_overviews(pool: str | None) -> dg.AssetsDefinition:
         with writing(settings.home) as connection:
             run.blank(connection, run.OVERVIEWS)
             create_staged_views(connection, settings.home)
-            yield from results(build_cost_overviews(connection, settings))
+            rows = build_cost_overviews(connection, settings)
+            context.add_asset_metadata(
+                {"margin_by_month": dg.MetadataValue.md(margin_by_month(compute_totals(connection, settings)))},
+                asset_key=asset_key(TOTALS),
+            )
+            yield from results(rows)
 
     return cost_overviews
 

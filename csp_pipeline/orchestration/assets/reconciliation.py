@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import duckdb
 
 from csp_pipeline.orchestration.assets.tables import (
     Materialised,
@@ -19,10 +20,13 @@ from csp_pipeline.orchestration.reconciliation_metadata import (
     UNEXPLAINED_CHECK,
     differences_by_cause,
     margin_by_month,
+    plotted,
+    sync_health_by_day,
     unexplained_result,
 )
 from csp_pipeline.steps import run
 from csp_pipeline.steps.cost_overviews import OVERVIEW_TABLES
+from csp_pipeline.steps.totals import compute_totals
 from csp_pipeline.storage.warehouse import writing
 
 RECONCILED_FROM = (
@@ -66,15 +70,23 @@ def build(pool: str | None) -> list[dg.AssetsDefinition]:
                 run.blank(connection, run.RECONCILIATION)
                 reconcile(connection, settings, list(context.partition_keys))
                 note_partition_rows(context, connection, tables)
-                context.add_asset_metadata(
-                    {"margin_by_month": dg.MetadataValue.md(margin_by_month(connection))},
-                    asset_key=asset_key("reconciliation.revenue_vs_cost"),
-                )
-                context.add_asset_metadata(
-                    {"differences_by_cause": dg.MetadataValue.md(differences_by_cause(connection))},
-                    asset_key=asset_key("reconciliation.differences"),
-                )
+                _show(context, connection)
                 yield from results(row_counts(connection, tables))
                 yield unexplained_result(connection)
 
     return [reconciled]
+
+
+def _show(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
+    """Put onto the assets what a person looks at first: margin, differences, what only one side knows."""
+    totals = compute_totals(connection, context.resources.settings)
+    for table, name, text in (
+        ("reconciliation.revenue_vs_cost", "margin_by_month", margin_by_month(totals)),
+        ("reconciliation.differences", "differences_by_cause", differences_by_cause(connection)),
+        ("reconciliation.sync_health_days", "by_day", sync_health_by_day(connection)),
+    ):
+        context.add_asset_metadata({name: dg.MetadataValue.md(text)}, asset_key=asset_key(table))
+    for month in map(str, context.partition_keys):
+        context.add_asset_metadata(
+            plotted(totals, month), asset_key=asset_key("reconciliation.revenue_vs_cost"), partition_key=month
+        )
