@@ -7,6 +7,8 @@ size. Nothing is decided here.
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -28,17 +30,21 @@ UNEXPLAINED_CHECK = dg.AssetCheckSpec(
     "the same and needs a person.",
     blocking=False,
 )
-MONTHS_SHOWN, DAYS_SHOWN, BAR = 24, 31, 20
+MONTHS_SHOWN, DAYS_SHOWN, LISTED, BAR = 24, 31, 20, 20
 
 
 def unexplained_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
     """What no rule explains, in one sentence, with the share explained and the largest rows in the metadata."""
     rows = connection.execute(
         """
-        SELECT service_month, account_id, coalesce(subscription_id, contract_line_id, ''), amount, currency, explanation
-        FROM reconciliation.differences
-        WHERE cause = 'unexplained'
-        ORDER BY abs(amount) DESC, service_month
+        SELECT
+            part.currency, part.service_month, coalesce(account.name, part.account_id, customer.name, part.customer_id),
+            coalesce(part.subscription_id, part.contract_line_id, part.product_id), part.amount, part.explanation
+        FROM reconciliation.differences AS part
+        LEFT JOIN reference.accounts AS account ON part.account_id = account.account_id
+        LEFT JOIN partner_center.customers AS customer ON part.customer_id = customer.customer_id
+        WHERE part.cause = 'unexplained'
+        ORDER BY part.currency, abs(part.amount) DESC, part.service_month, part.difference_id
         """
     ).fetchall()
     shares = connection.execute(
@@ -49,14 +55,11 @@ def unexplained_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckRe
         ORDER BY currency
         """
     ).fetchall()
-    told = ", ".join(f"{_percent(part, whole)} of {whole:.2f} {currency}" for currency, part, whole in shares)
-    sentence = f"Explained: {told or 'nothing differs'}."
+    explained = ", ".join(f"{_percent(part, whole)} of {whole:,.2f} {currency}" for currency, part, whole in shares)
+    sentence = f"Explained: {explained or 'nothing differs'}."
     if rows:
-        month, account, subscription, amount, currency, _ = rows[0]
-        sentence = (
-            f"{len(rows)} differences have no cause; the largest is {amount:f} {currency} of {month}, "
-            f"account {account}, {subscription}. {sentence}"
-        )
+        unexplained = (_unexplained(currency, list(parts)) for currency, parts in groupby(rows, key=itemgetter(0)))
+        sentence = f"No rule explains {'; nor '.join(unexplained)}. {sentence}"
     return dg.AssetCheckResult(
         asset_key=UNEXPLAINED_CHECK.asset_key,
         check_name=UNEXPLAINED_CHECK.name,
@@ -68,12 +71,23 @@ def unexplained_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckRe
             "unexplained": len(rows),
             "largest": dg.MetadataValue.md(
                 _table(
-                    ("month", "account", "subscription", "amount", "currency", "explanation"),
-                    [tuple(map(str, row)) for row in rows[:20]],
+                    ("currency", "month", "customer", "service", "amount", "what to do"),
+                    [(*map(str, row[:4]), f"{row[4].normalize():,f}", row[5]) for row in rows[:LISTED]],
                 )
             ),
         },
     )
+
+
+def _unexplained(currency: str, rows: Sequence[tuple[str, str, str, str, Decimal, str]]) -> str:
+    """What is not explained in a currency; the largest part comes first."""
+    total = sum((abs(row[4]) for row in rows), Decimal(0))
+    _, month, customer, service, amount, _ = rows[0]
+    where = f"{month} at {customer}, {service}"
+    if len(rows) == 1:
+        return f"{amount.normalize():,f} {currency} of {where}"
+    largest = f"the largest {amount.normalize():,f} {currency} of {where}"
+    return f"{total.normalize():,f} {currency} in {len(rows)} differences, {largest}"
 
 
 def margin_by_month(totals: Totals) -> str:
