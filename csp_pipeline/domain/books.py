@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from csp_pipeline.domain.agreed_prices import Contract
+    from csp_pipeline.domain.conversions import ExchangeRates
     from csp_pipeline.domain.difference_facts import OwnCycle, Part, RevenueLine
-    from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates, Row
+    from csp_pipeline.domain.revenue_vs_cost import CostPiece, Row
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from csp_pipeline.domain.difference_facts import covers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from csp_pipeline.domain.agreed_prices import Contract
     from csp_pipeline.domain.difference_facts import OwnCycle, ProviderLine, RevenueLine
-    from csp_pipeline.domain.revenue_vs_cost import Contract
 
 COUNTED = frozenset({"per_unit", "graduated", "volume", "package"})
 """Pricing models whose quantities are compared."""

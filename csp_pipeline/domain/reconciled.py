@@ -18,7 +18,8 @@ from csp_pipeline.domain.seat_rows import billed_quantity, finish_contract, pric
 from csp_pipeline.domain.unmatched_rows import finish_unmatched
 
 if TYPE_CHECKING:
-    from csp_pipeline.domain.revenue_vs_cost import Contract, Row
+    from csp_pipeline.domain.agreed_prices import Contract
+    from csp_pipeline.domain.revenue_vs_cost import Row
 
 ONCE = frozenset({"one_time", "correction", "refund"})
 """Kinds of the lines of a one-time charge that carry its quantity."""

@@ -24,7 +24,6 @@ from csp_pipeline.domain.difference_facts import (
 from csp_pipeline.domain.differences import explain_seats
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, units_between
 from csp_pipeline.domain.revenue_vs_cost import (
-    Contract,
     CostPiece,
     Row,
     counted_lines,
@@ -36,6 +35,8 @@ from csp_pipeline.domain.revenue_vs_cost import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+
+    from csp_pipeline.domain.agreed_prices import Contract
 
 
 AGREED = frozenset({"discount", "minimum"})

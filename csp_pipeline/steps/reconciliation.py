@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of
+from csp_pipeline.domain.conversions import allocate_conversions
 from csp_pipeline.domain.explanations import explain
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.proration import EXACT
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
 from csp_pipeline.domain.reconciled import finish, status_and_cause
-from csp_pipeline.domain.revenue_vs_cost import allocate_conversions, collect_rows
+from csp_pipeline.domain.revenue_vs_cost import collect_rows
 from csp_pipeline.garbage import collected_later
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.billing_facts import billing_starts_on

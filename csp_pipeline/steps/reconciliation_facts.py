@@ -11,12 +11,14 @@ from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from csp_pipeline.domain.agreed_prices import Contract
 from csp_pipeline.domain.books import Books, Subscription
+from csp_pipeline.domain.conversions import ExchangeRates
 from csp_pipeline.domain.counterparts import SubscriptionLink, linked_contracts, price_versions, replacements
 from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
-from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, Contract, CostPiece, ExchangeRates
+from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, CostPiece
 from csp_pipeline.steps.billing_facts import read_price_steps, read_tiers
 
 if TYPE_CHECKING:
