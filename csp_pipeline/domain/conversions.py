@@ -63,13 +63,14 @@ def convert(row: Row, piece: CostPiece, amount: Decimal, month: str, rates: Exch
     The rate is that of the service month, but never later than that of the document: a prepaid amount keeps its rate.
     """
     rate = rates.find(min(month, piece.billing_month), piece.currency, row.key.currency)
-    known = row.converted.get(piece.currency, _NOTHING)
-    if rate is None or known is None:
-        row.converted[piece.currency] = None
-        return
-    converted = Fraction(amount) if rate.value is _ONE else Fraction(amount) * rate.value
-    row.converted[piece.currency] = known + converted if known else converted
-    if piece.currency not in row.rates or rate.month > row.rates[piece.currency].month:
+    if piece.currency != row.key.currency:
+        known = row.converted.get(piece.currency, _NOTHING)
+        if rate is None or known is None:
+            row.converted[piece.currency] = None
+            return
+        row.converted[piece.currency] = known + Fraction(amount) * rate.value
+    stated = row.rates.get(piece.currency)
+    if rate is not None and (stated is None or rate.month > stated.month):
         row.rates[piece.currency] = rate
 
 
@@ -83,10 +84,9 @@ def allocate_conversions(rows: Iterable[Row], decimals: Mapping[str, int]) -> No
     pools: dict[tuple[str, str | None, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         for currency, original in row.originals().items():
-            exact = row.converted[currency]
             if currency == row.key.currency:
                 row.cost_amounts[currency] = original
-            elif exact is None:
+            elif row.converted[currency] is None:
                 row.cost_amounts[currency] = None
             else:
                 pools[(row.key.service_month, row.key.account_id, currency, row.key.currency)].append(row)

@@ -91,11 +91,12 @@ def status_and_cause(done: Finished, accepted: frozenset[str]) -> tuple[str, str
     if done.is_own:
         return "matched", "own_service"
     named = [part for part in done.parts if part.cause != "rounding"]
-    largest = max(named, key=lambda part: (abs(part.units), abs(part.quantity or 0)), default=None)
-    cause = largest.cause if largest else None
+    is_unconverted = done.cost is None
+    if not named:
+        return ("action_needed", "fx_rate") if is_unconverted else ("matched", None)
+    cause = max(named, key=lambda part: (abs(part.units), abs(part.quantity or 0))).cause
     if any(part.cause == "unexplained" for part in named):
         return "unexplained", cause
-    is_unconverted = done.cost is None
     if is_unconverted or any(part.cause in NEEDS_A_PERSON and part.cause not in accepted for part in named):
-        return "action_needed", cause or ("fx_rate" if is_unconverted else None)
-    return ("explained" if named else "matched"), cause
+        return "action_needed", cause
+    return "explained", cause

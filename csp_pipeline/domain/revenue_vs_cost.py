@@ -92,7 +92,12 @@ class RowKey(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """A row of revenue_vs_cost while it is built. Costs are kept per cost currency; amounts are exact."""
+    """A row of revenue_vs_cost while it is built. Costs are kept per cost currency; amounts are exact.
+
+    Attributes:
+        converted: cost in other currencies than the row's, converted; None without a rate.
+        cost_amounts: cost in the row's currency, by the currency that it comes in (`allocate_conversions`).
+    """
 
     key: RowKey
     pieces: list[tuple[CostPiece, Decimal]] = field(default_factory=list)
@@ -108,14 +113,15 @@ class Row:
 
     def originals(self) -> dict[str, Decimal]:
         """Recognised cost by cost currency; the currency with the largest amount, converted, comes first."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
+        sums: dict[str, Decimal] = {}
         for piece, amount in self.pieces:
-            sums[piece.currency] += amount
+            sums[piece.currency] = sums.get(piece.currency, ZERO) + amount
         if len(sums) <= 1:
-            return dict(sums)
+            return sums
 
         def weight(currency: str) -> tuple[Fraction, str]:
-            return -abs(self.converted.get(currency) or Fraction(0)), currency
+            own = Fraction(sums[currency]) if currency == self.key.currency else self.converted.get(currency)
+            return -abs(own or Fraction(0)), currency
 
         return {currency: sums[currency] for currency in sorted(sums, key=weight)}
 
@@ -146,7 +152,7 @@ def collect_rows(
         currency = contract.currency if contract else _unmatched_currency(piece, account_currencies, rates)
         for month, amount in by_month(piece.amount, piece.start, piece.end).items():
             key = _contract_key(month, contract) if contract else _unmatched_key(month, piece, currency)
-            row = rows.setdefault(key, Row(key))
+            row = _row_of(rows, key)
             row.pieces.append((piece, amount))
             convert(row, piece, amount, month, rates)
     for account_id, contract_line_id, currency, line in charges:
@@ -156,8 +162,15 @@ def collect_rows(
                 key = _contract_key(month, contract)
             else:
                 key = RowKey(month, account_id, contract_line_id, None, None, None, None, currency)
-            rows.setdefault(key, Row(key)).revenues.append((line, amount))
+            _row_of(rows, key).revenues.append((line, amount))
     return rows
+
+
+def _row_of(rows: dict[RowKey, Row], key: RowKey) -> Row:
+    row = rows.get(key)
+    if row is None:
+        row = rows[key] = Row(key)
+    return row
 
 
 def _contract_key(month: str, contract: Contract) -> RowKey:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
 from csp_pipeline.domain.recognition import to_units
 from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, CostPiece
 from csp_pipeline.steps.billing_facts import read_price_steps, read_tiers
+from csp_pipeline.storage.rows import read_rows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,7 +38,7 @@ def _sql(name: str) -> str:
 
 def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
-    pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
+    pieces = [CostPiece(tuple(line_ids), *facts) for line_ids, *facts in read_rows(con, _sql("cost_pieces"))]
     return [
         piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))
         if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
@@ -50,22 +50,23 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
 def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
     tiers, steps = read_tiers(con), read_price_steps(con)
-    rows = con.execute(_sql("contracts")).fetchall()
-    return {row[0]: Contract(*(*row, tiers.get(row[0]), steps.get(row[0], ()))) for row in rows}
+    rows = read_rows(con, _sql("contracts"))
+    return {row[0]: Contract(*row, tiers.get(row[0]), steps.get(row[0], ())) for row in rows}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
     """Our invoice lines as (account, contract line, currency, charge); a correction counts as the kind it corrects."""
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
         SELECT
-            account_id, contract_line_id, currency, invoice_id || ':' || line_number,
-            coalesce(corrected_kind, charge_kind),
+            account_id, contract_line_id, currency, invoice_id || ':' || line_number AS line_key,
+            coalesce(corrected_kind, charge_kind) AS charge_kind,
             service_start_on, service_end_on, quantity, net_amount
         FROM billing.invoice_lines
         ORDER BY ALL
-        """
-    ).fetchall()
+        """,
+    )
     return [
         (
             account,
@@ -183,13 +184,17 @@ def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
 def _cycles(
     con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract], pieces: list[CostPiece], charges: list[Charge]
 ) -> dict[str, list[OwnCycle]]:
-    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared."""
+    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared.
+
+    They have no price yet: few rows need it.
+    """
     spans = [(piece.start, max(piece.start, piece.end)) for piece in pieces]
     spans += [(line.start, line.end) for *_, line in charges]
     if not spans:
         return {}
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
         SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
         FROM billing.cycles
@@ -197,38 +202,36 @@ def _cycles(
         ORDER BY contract_line_id, cycle_start_on
         """,
         {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
-    ).fetchall()
-    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
-        contract = contracts.get(contract_line_id)
-        if contract is not None:
-            days = contract.priced_days(start, end, full_days)
-            price = contract.daily_price(start, contract.months, days) if days else Fraction(0)
-            monthly = contract.monthly_price(start) if contract.tiers is None else None
-            cycles[contract_line_id].append(
-                OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)
-            )
+    )
+    for contract_line_id, *cycle in rows:
+        if contract_line_id in contracts:
+            cycles[contract_line_id].append(OwnCycle(*cycle))
     return cycles
 
 
 def _changes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]]:
     changes: dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]] = defaultdict(list)
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
-        SELECT customer_id, subscription_id, change_id, CAST(changed_at AS DATE), quantity_before, quantity_after
+        SELECT
+            customer_id, subscription_id, change_id, CAST(changed_at AS DATE) AS changed_on,
+            quantity_before, quantity_after
         FROM partner_center.subscription_changes
         WHERE quantity_before IS NOT NULL AND quantity_after IS NOT NULL
         ORDER BY changed_at, change_id
-        """
-    ).fetchall()
+        """,
+    )
     for customer_id, subscription_id, *change in rows:
         changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(tuple(change))
     return changes
 
 
 def _subscriptions(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Subscription]:
-    rows = con.execute(
-        "SELECT customer_id, subscription_id, quantity, billing_cycle, started_on FROM partner_center.subscriptions"
-    ).fetchall()
+    rows = read_rows(
+        con,
+        "SELECT customer_id, subscription_id, quantity, billing_cycle, started_on FROM partner_center.subscriptions",
+    )
     return {
         ((customer_id or "").lower(), (subscription_id or "").lower()): Subscription(
             quantity, started_on if cycle_months(billing_cycle) >= MONTHS_PREPAID else None

@@ -1,6 +1,7 @@
-"""Rows made in Python on their way into a table: columns typed by the catalogue, decimals exact.
+"""Rows between Python and tables: columns typed by the catalogue, decimals exact.
 
-What belongs here: turning mappings into an Arrow table that DuckDB reads without a double in between.
+What belongs here: turning mappings into an Arrow table that DuckDB reads without a double in between, and many rows of
+a SELECT into tuples.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import duckdb
 
     from csp_pipeline.models.catalogue import Column, Table
 
@@ -24,6 +28,19 @@ _PLAIN_TYPES = {
     "INTEGER": pa.int32(),
     "BOOLEAN": pa.bool_(),
 }
+
+
+def read_rows(
+    con: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, object] | None = None
+) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT, as `fetchall` gives them, column by column through Arrow: in half the time where many.
+
+    Args:
+        con: a connection.
+        select: without columns of type HUGEINT, which Arrow does not have.
+        parameters: values of `$name` in the SELECT.
+    """
+    return pl.DataFrame(con.execute(select, parameters).to_arrow_table()).rows()
 
 
 def as_arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
