@@ -13,11 +13,14 @@ from csp_pipeline.domain.books import Books, Finished
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.counterpart_lines import QUANTITIES
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON, fraction_units
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import from_units
 from csp_pipeline.domain.seat_rows import billed_quantity, finish_contract, price_per_month
 from csp_pipeline.domain.unmatched_rows import finish_unmatched
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from csp_pipeline.domain.agreed_prices import Contract
     from csp_pipeline.domain.revenue_vs_cost import Row
 
@@ -33,13 +36,12 @@ def finish(row: Row, books: Books) -> list[Finished]:
         books: the shared facts.
     """
     originals = row.originals()
-    currencies = list(originals)
-    main = currencies[0] if currencies else None
+    main = next(iter(originals), None)
     first = Finished(
         row=row,
         cost_currency=main,
-        cost_original=originals.get(main, Decimal(0)) if main else Decimal(0),
-        cost=row.cost_amounts.get(main) if main else Decimal(0),
+        cost_original=originals[main] if main else ZERO,
+        cost=row.cost_amounts.get(main) if main else ZERO,
         revenue=row.revenue,
         expected=None,
         difference=None,
@@ -55,8 +57,9 @@ def finish(row: Row, books: Books) -> list[Finished]:
     else:
         finish_contract(first, contract, books)
     others = [
-        Finished(row, currency, originals[currency], row.cost_amounts.get(currency), Decimal(0), Decimal(0), Decimal(0))
-        for currency in currencies[1:]
+        Finished(row, currency, original, row.cost_amounts.get(currency), ZERO, ZERO, ZERO)
+        for currency, original in originals.items()
+        if currency != main
     ]
     return [first, *others]
 
@@ -81,7 +84,7 @@ def _own_cost(row: Row, contract: Contract, books: Books) -> Decimal:
     return from_units(fraction_units(total))
 
 
-def status_and_cause(done: Finished, accepted: frozenset[str]) -> tuple[str, str | None]:
+def status_and_cause(done: Finished, accepted: AbstractSet[str]) -> tuple[str, str | None]:
     """The row's status and the cause of its largest part other than rounding.
 
     Args:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.conversions import convert
@@ -262,7 +263,11 @@ def expected_units(piece: CostPiece, daily_price: Fraction) -> int:
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
     """The provider's quantity on a day; None when no line covers it."""
     covering = [piece.quantity for piece in pieces if piece.start <= day <= piece.end]
-    return sum(covering, Decimal(0)) if covering else None
+    return sum(covering, ZERO) if covering else None
+
+
+def _recency(piece: CostPiece) -> tuple[date, Decimal, tuple[str, ...]]:
+    return piece.start, piece.quantity, piece.line_ids
 
 
 def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
@@ -270,8 +275,12 @@ def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
     priced = [piece for piece in pieces if piece.unit_price is not None and piece.start <= day <= piece.end]
     if not priced:
         return None
-    latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))
-    price, per_price = (latest.unit_price or Decimal(0)).as_integer_ratio()
-    rate, per_rate = (latest.fx_rate if latest.fx_rate is not None else Decimal(1)).as_integer_ratio()
-    months = max(latest.cycle.months, 1)
-    return from_units(divide_half_away(price * rate * UNITS_PER_ONE, per_price * per_rate * months))
+    latest = priced[0] if len(priced) == 1 else max(priced, key=_recency)
+    return _price_per_month(latest.unit_price or ZERO, latest.fx_rate, max(latest.cycle.months, 1))
+
+
+@lru_cache(maxsize=1 << 16)
+def _price_per_month(unit_price: Decimal, fx_rate: Decimal | None, months: int) -> Decimal:
+    """Remembered, as many customers have the same product."""
+    price = Fraction(unit_price) * (1 if fx_rate is None else Fraction(fx_rate)) / months
+    return from_units(divide_half_away(price.numerator * UNITS_PER_ONE, price.denominator))

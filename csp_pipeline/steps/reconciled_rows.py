@@ -20,13 +20,13 @@ from csp_pipeline.domain.calendar import first_day_of, last_day_of
 from csp_pipeline.domain.explanations import explain
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.quantities import ZERO
-from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
+from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, rounded_to_units
 from csp_pipeline.domain.reconciled import status_and_cause
 from csp_pipeline.models.catalogue import load_catalogue
-from csp_pipeline.storage.rows import as_arrow
+from csp_pipeline.storage.rows import as_arrow_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     import duckdb
@@ -83,12 +83,17 @@ def read_names(con: duckdb.DuckDBPyConnection) -> Names:
 def as_tables(finished: Iterable[Finished], books: Books, names: Names) -> tuple[pa.Table, pa.Table]:
     """The rows and their parts as columns; some thousand at a time, for as mappings they take ten times the space."""
     rows, differences = load_catalogue()[REVENUE_VS_COST], load_catalogue()[DIFFERENCES]
-    row_tables, part_tables = [as_arrow(rows, ())], [as_arrow(differences, ())]
+    row_tables, part_tables = [as_arrow_columns(rows, {})], [as_arrow_columns(differences, {})]
     left = iter(finished)
     while made := [_as_rows(done, books, names) for done in islice(left, ROWS_AT_A_TIME)]:
-        row_tables.append(as_arrow(rows, (row for row, _ in made)))
-        part_tables.append(as_arrow(differences, (part for _, parts in made for part in parts)))
+        row_tables.append(as_arrow_columns(rows, _columns([row for row, _ in made])))
+        part_tables.append(as_arrow_columns(differences, _columns([part for _, parts in made for part in parts])))
     return pa.concat_tables(row_tables), pa.concat_tables(part_tables)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """Rows that have the same names in the same order, turned into columns."""
+    return dict(zip(rows[0], zip(*(row.values() for row in rows), strict=True), strict=True)) if rows else {}
 
 
 def _as_rows(done: Finished, books: Books, names: Names) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -96,9 +101,7 @@ def _as_rows(done: Finished, books: Books, names: Names) -> tuple[dict[str, Any]
     key = done.row.key
     since, last = first_day_of(key.service_month), last_day_of(key.service_month)
     decisions = {part.cause: _resolution(done, part, names) for part in done.parts} if names.resolutions else {}
-    status, cause = status_and_cause(
-        done, frozenset(cause for cause, decision in decisions.items() if decision == "accepted")
-    )
+    status, cause = status_and_cause(done, {cause for cause, decision in decisions.items() if decision == "accepted"})
     product_name, product_family = _product(done, books)
     rate = done.row.rates.get(done.cost_currency or "")
     is_converted = rate is not None and done.cost_currency != key.currency
@@ -189,7 +192,7 @@ def _resolution(done: Finished, part: Part, names: Names) -> str | None:
 def _product(done: Finished, books: Books) -> tuple[str | None, str | None]:
     """Name and family of a row's product: its latest, dearest provider line's, else ours."""
     contract_line_id = done.row.key.contract_line_id or ""
-    pieces = [piece for piece, _ in done.row.pieces] or books.contract_pieces.get(contract_line_id, ())
+    pieces = [piece for piece, _ in done.row.pieces] or books.contract_pieces.get(contract_line_id)
     if pieces:
         latest = pieces[0] if len(pieces) == 1 else max(pieces, key=_prominence)
         return latest.product_name, latest.product_family
@@ -217,6 +220,8 @@ def _cost_billed(done: Finished, since: date, last: date) -> Decimal | None:
     total = sum(billed, ZERO)
     if not total:
         return ZERO
+    if currency == done.row.key.currency:
+        return rounded_to_units(total)
     rate = done.row.rates.get(currency or "")
     if rate is None or done.cost is None:
         return None

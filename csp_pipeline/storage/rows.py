@@ -55,9 +55,21 @@ def as_arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """
     names = [column.name for column in table.columns]
     columns = list(zip(*(tuple(map(row.get, names)) for row in rows), strict=True)) or [()] * len(names)
-    return pa.table(
-        {column.name: _array(column, values) for column, values in zip(table.columns, columns, strict=True)}
-    )
+    return as_arrow_columns(table, dict(zip(names, columns, strict=True)))
+
+
+def as_arrow_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Build an Arrow table from the values of each of a catalogue table's columns.
+
+    Args:
+        table: gives names, order and types.
+        columns: values by column name; a missing name is a column of NULL. Decimals are rounded as in `as_arrow`.
+
+    Raises:
+        decimal.InvalidOperation: when a number does not fit its column.
+    """
+    nothing = [None] * max((len(values) for values in columns.values()), default=0)
+    return pa.table({column.name: _array(column, columns.get(column.name, nothing)) for column in table.columns})
 
 
 def _array(column: Column, values: Sequence[Any]) -> pa.Array:
