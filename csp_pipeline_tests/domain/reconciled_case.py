@@ -1,4 +1,4 @@
-"""Pieces of provider cost and contract lines, as tests of reconciliation need them."""
+"""Pieces of provider cost, contract lines and shared facts, as tests of reconciliation need them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 from csp_pipeline.domain.agreed_prices import Contract
-from csp_pipeline.domain.revenue_vs_cost import CostPiece
+from csp_pipeline.domain.books import Books
+from csp_pipeline.domain.conversions import ExchangeRates
+from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, CostPiece
 
 CYCLE = (date(2026, 9, 1), date(2026, 9, 30))
 
@@ -34,3 +36,13 @@ def contract(**others: object) -> Contract:
         "unit_cost": None,
     }  # fmt: skip
     return Contract(**(fields | others))  # type: ignore[arg-type]
+
+
+def books(**others: object) -> Books:
+    fields: dict[str, object] = {
+        "contracts": {"L1": contract()}, "contract_pieces": {}, "cycles": {}, "changes": {}, "subscriptions": {},
+        "loaded": {(MICROSOFT, "EUR"): ("2026-07", "2026-09")}, "main_sources": {("A1", False): (MICROSOFT, "EUR")},
+        "decimals": {"EUR": 2}, "rates": ExchangeRates(()), "gross_credit": {}, "drafted_through": "2026-09",
+        "billing_starts_on": date(2026, 7, 1),
+    }  # fmt: skip
+    return Books(**(fields | others))  # type: ignore[arg-type]
