@@ -6,23 +6,23 @@ What belongs here: SELECTs into the domain's values. No rule is applied here.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from decimal import Decimal
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.agreed_prices import Contract
-from csp_pipeline.domain.books import Books, Subscription
+from csp_pipeline.domain.books import Books, Subscription, whole_units
 from csp_pipeline.domain.conversions import ExchangeRates
 from csp_pipeline.domain.counterparts import SubscriptionLink, linked_contracts, price_versions, replacements
 from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
-from csp_pipeline.domain.recognition import to_units
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, CostPiece
 from csp_pipeline.steps.billing_facts import read_price_steps, read_tiers
 from csp_pipeline.storage.rows import read_rows
 
 if TYPE_CHECKING:
     from datetime import date
+    from decimal import Decimal
 
     import duckdb
 
@@ -38,7 +38,7 @@ def _sql(name: str) -> str:
 
 def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
-    pieces = [CostPiece(tuple(line_ids), *facts) for line_ids, *facts in read_rows(con, _sql("cost_pieces"))]
+    pieces = [CostPiece._make((tuple(row[0]), *row[1:])) for row in read_rows(con, _sql("cost_pieces"))]
     return [
         piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))
         if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
@@ -51,7 +51,7 @@ def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
     tiers, steps = read_tiers(con), read_price_steps(con)
     rows = read_rows(con, _sql("contracts"))
-    return {row[0]: Contract(*row, tiers.get(row[0]), steps.get(row[0], ())) for row in rows}
+    return {row[0]: Contract._make((*row, tiers.get(row[0]), steps.get(row[0], ()))) for row in rows}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
@@ -72,7 +72,7 @@ def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
             account,
             contract,
             currency,
-            RevenueLine(key, kind, start, max(end, start), quantity or Decimal(0), to_units(net)[0]),
+            RevenueLine(key, kind, start, max(end, start), quantity or ZERO, whole_units(net)),
         )
         for account, contract, currency, key, kind, start, end, quantity, net in rows
     ]
@@ -116,9 +116,10 @@ def read_books(  # noqa: PLR0913  (the facts are read once and shared)
     replaced, successors = replacements(contracts.values(), links)
     unmatched: dict[tuple[str, str], list[CostPiece]] = defaultdict(list)
     for piece in pieces:
-        subscription = (piece.subscription_id or "").lower()
-        if piece.contract_line_id is None and piece.account_id is not None and subscription in replaced:
-            unmatched[piece.account_id, subscription].append(piece)
+        if piece.contract_line_id is None and piece.account_id is not None:
+            subscription = (piece.subscription_id or "").lower()
+            if subscription in replaced:
+                unmatched[piece.account_id, subscription].append(piece)
     charged: dict[str, list[RevenueLine]] = defaultdict(list)
     for account_id, contract_line_id, currency, line in charges:
         contract = contracts.get(contract_line_id)
@@ -188,10 +189,11 @@ def _cycles(
 
     They have no price yet: few rows need it.
     """
-    spans = [(piece.start, max(piece.start, piece.end)) for piece in pieces]
-    spans += [(line.start, line.end) for *_, line in charges]
-    if not spans:
+    starts = [piece.start for piece in pieces] + [charge[3].start for charge in charges]
+    ends = [piece.end for piece in pieces] + [charge[3].end for charge in charges]
+    if not starts:
         return {}
+    first, last = min(starts), max(starts)
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
     rows = read_rows(
         con,
@@ -201,11 +203,11 @@ def _cycles(
         WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
         """,
-        {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
+        {"first": first, "last": max(last, *ends)},
     )
-    for contract_line_id, *cycle in rows:
-        if contract_line_id in contracts:
-            cycles[contract_line_id].append(OwnCycle(*cycle))
+    for row in rows:
+        if row[0] in contracts:
+            cycles[row[0]].append(OwnCycle(*row[1:]))
     return cycles
 
 
@@ -222,8 +224,10 @@ def _changes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[tuple
         ORDER BY changed_at, change_id
         """,
     )
-    for customer_id, subscription_id, *change in rows:
-        changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(tuple(change))
+    for customer_id, subscription_id, change_id, changed_on, before, after in rows:
+        changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(
+            (change_id, changed_on, before, after)
+        )
     return changes
 
 
