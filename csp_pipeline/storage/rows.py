@@ -33,14 +33,27 @@ _PLAIN_TYPES = {
 def read_rows(
     con: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, object] | None = None
 ) -> list[tuple[Any, ...]]:
-    """The rows of a SELECT, as `fetchall` gives them, column by column through Arrow: in half the time where many.
+    """The rows of a SELECT as `fetchall` gives them, column by column: in less than half the time where there are many.
+
+    Equal values of a column are one object where they repeat, which takes a third of the space.
 
     Args:
         con: a connection.
         select: without columns of type HUGEINT, which Arrow does not have.
         parameters: values of `$name` in the SELECT.
     """
-    return pl.DataFrame(con.execute(select, parameters).to_arrow_table()).rows()
+    table = con.execute(select, parameters).to_arrow_table()
+    return list(zip(*map(_values, table.columns), strict=True))
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_list(column.type):
+        return pl.Series(column).to_list()
+    encoded = column.combine_chunks().dictionary_encode()
+    if 2 * len(encoded.dictionary) > len(encoded):
+        return pl.Series(column).to_list()
+    distinct = [*pl.Series(encoded.dictionary).to_list(), None]
+    return [distinct[index] for index in encoded.indices.fill_null(len(distinct) - 1).to_numpy().tolist()]
 
 
 def as_arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
