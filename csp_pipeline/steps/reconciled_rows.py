@@ -163,9 +163,7 @@ def _decimal(numerator: int, denominator: int) -> Decimal:
     return Decimal(divide_half_away(numerator * 10**18, denominator)).scaleb(-18)
 
 
-def _part_row(
-    shared: Mapping[str, str | None], part: Part, customer: str | None, resolution: str | None
-) -> dict[str, Any]:
+def _part_row(shared: Mapping[str, Any], part: Part, customer: str | None, resolution: str | None) -> dict[str, Any]:
     identity = [*shared.values(), part.cause]
     return {
         **shared,
