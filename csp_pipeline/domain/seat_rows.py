@@ -73,7 +73,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.expected = agreed_amount(row) + from_units(
             sum([units_between(line.expected_units, line.start, line.end, since, until) for line in lines])
         )
-    is_free = contract.free_until(last) > last
+    is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
     if contract.pricing_model != "flat" and not is_uncounted and not is_free:
         done.quantity_difference = (done.billed_quantity or ZERO) - (done.provider_quantity or ZERO)
     done.difference = done.revenue - done.expected
@@ -243,16 +243,14 @@ def _provider_lines(row: Row, counted: Sequence[CostPiece], contract: Contract) 
     """The provider lines of a row that should meet revenue, without the days of a trial."""
     prices = unit_prices(counted, contract)
     lines = [provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
-    return [charged for line in lines if (charged := _after_trial(line, contract)) is not None]
+    return [_after_trial(line, contract) for line in lines if contract.free_until(line.start) <= line.end]
 
 
-def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine | None:
-    """A provider line without its days in the trial, which nobody expects to be charged; None if it has no others."""
+def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
+    """A provider line without its days in the trial, which nobody expects to be charged."""
     charged = contract.free_until(line.start)
     if charged == line.start:
         return line
-    if charged > line.end:
-        return None
     units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
     return line._replace(start=charged, expected_units=units)
 
