@@ -53,8 +53,5 @@ def explain(cause: str, *, customer: str | None, quantity: Decimal | None, expec
         quantity: the part's quantity, if quantities are compared.
         expected_on_month: for timing, when the provider should catch up.
     """
-    sentence = _SENTENCES[cause]
-    if "{" not in sentence:
-        return sentence
     seats = "the same" if not quantity else f"{quantity.normalize():+f}"
-    return sentence.format(customer=customer or "without id", quantity=seats, expected=expected_on_month or "")
+    return _SENTENCES[cause].format(customer=customer or "without id", quantity=seats, expected=expected_on_month or "")
