@@ -7,22 +7,23 @@ What belongs here: values, and what is read off them. The rules that finish a ro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.difference_facts import Documents
-from csp_pipeline.domain.recognition import to_units
+from csp_pipeline.domain.proration import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from decimal import Decimal
 
+    from csp_pipeline.domain.agreed_prices import Contract
+    from csp_pipeline.domain.conversions import ExchangeRates
     from csp_pipeline.domain.difference_facts import OwnCycle, Part, RevenueLine
-    from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, ExchangeRates, Row
+    from csp_pipeline.domain.revenue_vs_cost import CostPiece, Row
 
 
-@dataclass(frozen=True)
-class Subscription:
+class Subscription(NamedTuple):
     """What Partner Center knows now of a subscription; `prepaid_since` is the start of a term paid at once."""
 
     quantity: Decimal | None
@@ -90,7 +91,7 @@ class Finished:
 
 def whole_units(amount: Decimal) -> int:
     """An amount of at most 10 decimals in units of 1E-10."""
-    return to_units(amount)[0]
+    return int(EXACT.scaleb(amount, 10))
 
 
 def documents_of(contract: Contract, done: Finished, books: Books) -> Documents:

@@ -23,6 +23,7 @@ ONE_DAY = timedelta(days=1)
 Timing = Literal["advance", "arrears"]
 
 
+@lru_cache(maxsize=4096)
 def month_of(day: date) -> str:
     """The month of a day as YYYY-MM."""
     return f"{day.year:04d}-{day.month:02d}"
@@ -34,6 +35,7 @@ def first_day_of(month: str) -> date:
     return date(int(month[:4]), int(month[5:7]), 1)
 
 
+@lru_cache(maxsize=4096)
 def shift_month(month: str, by: int) -> str:
     """The month `by` months later (earlier when negative)."""
     year, month0 = divmod(int(month[:4]) * 12 + int(month[5:7]) - 1 + by, 12)

@@ -15,7 +15,7 @@ from csp_pipeline.domain.difference_facts import Part, fraction_units
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units
 
 if TYPE_CHECKING:
-    from csp_pipeline.domain.revenue_vs_cost import Contract
+    from csp_pipeline.domain.agreed_prices import Contract
 
 
 def finish_cost_plus(done: Finished, contract: Contract, books: Books) -> None:

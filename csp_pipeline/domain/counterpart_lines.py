@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.counterparts import Counterpart
 from csp_pipeline.domain.difference_facts import ProviderLine
-from csp_pipeline.domain.revenue_vs_cost import Contract, CostPiece, counted_lines, expected_units
+from csp_pipeline.domain.revenue_vs_cost import CostPiece, counted_lines, expected_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
 
+    from csp_pipeline.domain.agreed_prices import Contract
     from csp_pipeline.domain.books import Books
 
 QUANTITIES = frozenset({"recurring", "change", "correction", "refund"})

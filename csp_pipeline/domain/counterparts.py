@@ -17,8 +17,8 @@ from csp_pipeline.domain.difference_facts import covers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from csp_pipeline.domain.agreed_prices import Contract
     from csp_pipeline.domain.difference_facts import OwnCycle, ProviderLine, RevenueLine
-    from csp_pipeline.domain.revenue_vs_cost import Contract
 
 COUNTED = frozenset({"per_unit", "graduated", "volume", "package"})
 """Pricing models whose quantities are compared."""
@@ -106,9 +106,11 @@ def price_versions(contracts: Iterable[Contract]) -> dict[str, tuple[str, ...]]:
 
 
 def linked_contracts(
-    contracts: Iterable[Contract], links: Iterable[SubscriptionLink]
+    contracts: Iterable[Contract], links: Sequence[SubscriptionLink]
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """For each contract line those whose subscription a link joins with its own, with the link's id."""
+    if not links:
+        return {}
     by_subscription: dict[str, list[Contract]] = defaultdict(list)
     for contract in contracts:
         if contract.subscription_id and contract.pricing_model in COUNTED and not contract.is_own:
@@ -124,7 +126,7 @@ def linked_contracts(
 
 
 def replacements(
-    contracts: Iterable[Contract], links: Iterable[SubscriptionLink]
+    contracts: Iterable[Contract], links: Sequence[SubscriptionLink]
 ) -> tuple[dict[str, list[tuple[str, str]]], dict[str, list[tuple[str, str]]]]:
     """Who names what a link joins.
 
@@ -132,6 +134,8 @@ def replacements(
         For each successor (in lower case) the contract lines that name the subscription it replaced; for each of these
         contract lines the successors; both with the link's id.
     """
+    if not links:
+        return {}, {}
     by_subscription: dict[str, list[str]] = defaultdict(list)
     for contract in contracts:
         if contract.subscription_id and contract.pricing_model in COUNTED and not contract.is_own:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from csp_pipeline.domain.money import divide_half_away
@@ -15,7 +16,6 @@ from csp_pipeline.domain.recognition import UNITS_PER_ONE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
-    from fractions import Fraction
 
     from csp_pipeline.domain.counterparts import Counterpart
 
@@ -79,14 +79,19 @@ class RevenueLine(NamedTuple):
 
 
 class OwnCycle(NamedTuple):
-    """A cycle of a contract line, clipped to it (end inclusive), with the price of one seat and day, and per month."""
+    """A cycle of a contract line, clipped to it (end inclusive).
+
+    Attributes:
+        daily_price: of one seat; 0 where nobody has asked for it.
+        monthly_price: the same per month; None with tiers.
+    """
 
     start: date
     end: date
     invoice_month: str
     counts_as_issued: bool
     full_days: int
-    daily_price: Fraction
+    daily_price: Fraction = Fraction(0)
     monthly_price: Fraction | None = None
 
 

@@ -7,7 +7,8 @@ A unit is 1E-10 of a currency unit. N units over D days give each day N // D, an
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.calendar import first_day_of, month_of, shift_month
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import date
 
 UNITS_PER_ONE = 10**10
+_UNIT = Decimal(1).scaleb(-10)
+_HALF_AWAY = Context(prec=EXACT.prec, rounding=ROUND_HALF_UP)
 
 
 def to_units(amount: Decimal) -> tuple[int, Decimal]:
@@ -26,9 +29,15 @@ def to_units(amount: Decimal) -> tuple[int, Decimal]:
     return units, EXACT.scaleb(EXACT.subtract(scaled, Decimal(units)), -10)
 
 
+@lru_cache(maxsize=1 << 16)
 def from_units(units: int) -> Decimal:
-    """Turn whole units of 1E-10 into a Decimal with 10 decimals, exactly."""
+    """Turn whole units of 1E-10 into a Decimal with 10 decimals, exactly; remembered, as amounts repeat."""
     return EXACT.scaleb(Decimal(units), -10)
+
+
+def rounded_to_units(amount: Decimal) -> Decimal:
+    """An amount with 10 decimals, rounded half away from zero."""
+    return amount.quantize(_UNIT, context=_HALF_AWAY)
 
 
 def first_days_units(units: int, days: int, first_days: int) -> int:

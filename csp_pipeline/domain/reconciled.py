@@ -13,12 +13,16 @@ from csp_pipeline.domain.books import Books, Finished
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.counterpart_lines import QUANTITIES
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON, fraction_units
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import from_units
 from csp_pipeline.domain.seat_rows import billed_quantity, finish_contract, price_per_month
 from csp_pipeline.domain.unmatched_rows import finish_unmatched
 
 if TYPE_CHECKING:
-    from csp_pipeline.domain.revenue_vs_cost import Contract, Row
+    from collections.abc import Set as AbstractSet
+
+    from csp_pipeline.domain.agreed_prices import Contract
+    from csp_pipeline.domain.revenue_vs_cost import Row
 
 ONCE = frozenset({"one_time", "correction", "refund"})
 """Kinds of the lines of a one-time charge that carry its quantity."""
@@ -32,13 +36,12 @@ def finish(row: Row, books: Books) -> list[Finished]:
         books: the shared facts.
     """
     originals = row.originals()
-    currencies = list(originals)
-    main = currencies[0] if currencies else None
+    main = next(iter(originals), None)
     first = Finished(
         row=row,
         cost_currency=main,
-        cost_original=originals.get(main, Decimal(0)) if main else Decimal(0),
-        cost=row.cost_amounts.get(main) if main else Decimal(0),
+        cost_original=originals[main] if main else ZERO,
+        cost=row.cost_amounts.get(main) if main else ZERO,
         revenue=row.revenue,
         expected=None,
         difference=None,
@@ -54,8 +57,9 @@ def finish(row: Row, books: Books) -> list[Finished]:
     else:
         finish_contract(first, contract, books)
     others = [
-        Finished(row, currency, originals[currency], row.cost_amounts.get(currency), Decimal(0), Decimal(0), Decimal(0))
-        for currency in currencies[1:]
+        Finished(row, currency, original, row.cost_amounts.get(currency), ZERO, ZERO, ZERO)
+        for currency, original in originals.items()
+        if currency != main
     ]
     return [first, *others]
 
@@ -80,7 +84,7 @@ def _own_cost(row: Row, contract: Contract, books: Books) -> Decimal:
     return from_units(fraction_units(total))
 
 
-def status_and_cause(done: Finished, accepted: frozenset[str]) -> tuple[str, str | None]:
+def status_and_cause(done: Finished, accepted: AbstractSet[str]) -> tuple[str, str | None]:
     """The row's status and the cause of its largest part other than rounding.
 
     Args:
@@ -90,11 +94,12 @@ def status_and_cause(done: Finished, accepted: frozenset[str]) -> tuple[str, str
     if done.is_own:
         return "matched", "own_service"
     named = [part for part in done.parts if part.cause != "rounding"]
-    largest = max(named, key=lambda part: (abs(part.units), abs(part.quantity or 0)), default=None)
-    cause = largest.cause if largest else None
+    is_unconverted = done.cost is None
+    if not named:
+        return ("action_needed", "fx_rate") if is_unconverted else ("matched", None)
+    cause = max(named, key=lambda part: (abs(part.units), abs(part.quantity or 0))).cause
     if any(part.cause == "unexplained" for part in named):
         return "unexplained", cause
-    is_unconverted = done.cost is None
     if is_unconverted or any(part.cause in NEEDS_A_PERSON and part.cause not in accepted for part in named):
-        return "action_needed", cause or ("fx_rate" if is_unconverted else None)
-    return ("explained" if named else "matched"), cause
+        return "action_needed", cause
+    return "explained", cause

@@ -13,8 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from csp_pipeline.domain.contract_lines import price_on
-from csp_pipeline.domain.difference_facts import RevenueLine, fraction_units
+from csp_pipeline.domain.conversions import convert
 from csp_pipeline.domain.money import divide_half_away
 from csp_pipeline.domain.provider_cycle import ProviderCycle, full_cycle
 from csp_pipeline.domain.quantities import ZERO
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from csp_pipeline.domain.contract_lines import PriceStep
+    from csp_pipeline.domain.agreed_prices import Contract
+    from csp_pipeline.domain.conversions import ExchangeRates, Rate
+    from csp_pipeline.domain.difference_facts import RevenueLine
     from csp_pipeline.domain.tiers import PriceTiers
 
 
-_NOTHING, _ONE = Fraction(0), Fraction(1)
 MICROSOFT = "microsoft"
 """Who sent a document that names no other provider."""
 
@@ -78,167 +78,6 @@ class CostPiece(NamedTuple):
         return not self.is_consumption and not self.is_credit and self.cycle.months > 0
 
 
-class Contract(NamedTuple):
-    """A contract line as reconciliation needs it; `months` are those of its billing cycle.
-
-    Attributes:
-        charges_start_on: the first day charged, after a trial; the provider's days before it are agreed to be free.
-        is_one_time: charged once and whole; nothing is counted.
-        tiers: of a graduated, volume or package price, else None.
-        price_steps: prices over time, where it has several.
-    """
-
-    contract_line_id: str
-    account_id: str
-    customer_id: str | None
-    subscription_id: str | None
-    product_id: str | None
-    sku_id: str | None
-    description: str | None
-    pricing_model: str
-    unit_price: Decimal
-    currency: str
-    markup_percent: Decimal
-    discount_percent: Decimal
-    months: int
-    is_prorated: bool
-    starts_on: date
-    ends_on: date | None
-    cost_source: str
-    cost_basis: str
-    unit_cost: Decimal | None
-    discount_ends_on: date | None = None
-    charges_start_on: date | None = None
-    is_one_time: bool = False
-    tiers: PriceTiers | None = None
-    price_steps: tuple[PriceStep, ...] = ()
-
-    def unit_price_on(self, day: date) -> Fraction:
-        """The price of a unit for a full cycle that begins on a day."""
-        return Fraction(price_on(self.price_steps, day, self.unit_price))
-
-    def discount_on(self, start: date) -> Decimal:
-        """The percentage taken off a charge that starts on a day."""
-        is_over = self.discount_ends_on is not None and start > self.discount_ends_on
-        return Decimal(0) if is_over else self.discount_percent
-
-    def left_after_discount(self, start: date) -> Fraction:
-        """The part of a price that is charged when the charge starts on a day: 9/10 with a discount of 10 percent."""
-        return _left_after(self.discount_on(start))
-
-    def monthly_price(self, start: date, unit_price: Fraction | None = None) -> Fraction:
-        """The agreed price of one unit per month, after the percentage discount, of a charge that starts on a day.
-
-        Args:
-            start: first day of the charge.
-            unit_price: of a full cycle, where it follows from tiers (`effective_price`).
-        """
-        if unit_price is not None:
-            return unit_price * self.left_after_discount(start) / self.months
-        return _monthly_price(price_on(self.price_steps, start, self.unit_price), self.discount_on(start), self.months)
-
-    def daily_price(self, start: date, months: int, days: int, unit_price: Fraction | None = None) -> Fraction:
-        """The agreed price of one unit and day in a cycle, of a charge that starts on a day.
-
-        Args:
-            start: first day of the charge.
-            months: of the cycle.
-            days: of the cycle.
-            unit_price: as in `monthly_price`.
-        """
-        if unit_price is not None:
-            return self.monthly_price(start, unit_price) * months / days
-        unit = price_on(self.price_steps, start, self.unit_price)
-        return _daily_price(unit, self.discount_on(start), self.months, months, days)
-
-    def priced_days(self, start: date, end: date, full_days: int) -> int:
-        """The days over which the price of a cycle of ours is spread.
-
-        Those of the full cycle; where days do not count, the last cycle is charged in full, however short it is.
-
-        Args:
-            start: first day of the cycle, as far as the contract line reaches.
-            end: its last day.
-            full_days: days of the full cycle.
-        """
-        is_in_full = not self.is_prorated and end == self.ends_on
-        return (end - start).days + 1 if is_in_full else full_days
-
-    def stated_price(self, day: date) -> Decimal:
-        """The price of a unit per month, of a cycle that begins on a day, before any discount, with 10 decimals."""
-        return _stated_price(price_on(self.price_steps, day, self.unit_price), self.months)
-
-    def effective_price(self, quantity: Decimal, day: date) -> Fraction:
-        """The price of a unit for a full cycle when so many are charged: with tiers the whole amount ÷ quantity."""
-        if self.tiers is None or not quantity:
-            return self.unit_price_on(day)
-        return Fraction(self.tiers.amount(quantity)) / Fraction(quantity)
-
-    def free_until(self, day: date) -> date:
-        """The first day from a day on that is not in a trial."""
-        return day if self.charges_start_on is None else max(day, self.charges_start_on)
-
-    @property
-    def is_own(self) -> bool:
-        """Own work, or a line without any cost."""
-        return self.cost_source in {"own", "none"}
-
-
-@lru_cache(maxsize=1024)
-def _left_after(discount_percent: Decimal) -> Fraction:
-    return 1 - Fraction(discount_percent) / 100
-
-
-@lru_cache(maxsize=1 << 16)
-def _monthly_price(unit_price: Decimal, discount_percent: Decimal, months: int) -> Fraction:
-    """Remembered, as many customers pay the same price."""
-    return Fraction(unit_price) * _left_after(discount_percent) / months
-
-
-@lru_cache(maxsize=1 << 16)
-def _daily_price(unit_price: Decimal, discount_percent: Decimal, own_months: int, months: int, days: int) -> Fraction:
-    return _monthly_price(unit_price, discount_percent, own_months) * months / days
-
-
-@lru_cache(maxsize=1 << 16)
-def _stated_price(unit_price: Decimal, months: int) -> Decimal:
-    return from_units(fraction_units(Fraction(unit_price) / months))
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """An exchange rate: units of the target currency for one of the source, exact."""
-
-    value: Fraction
-    month: str
-    source: str | None
-
-
-class ExchangeRates:
-    """The partner's monthly exchange rates, direct or else inverse."""
-
-    def __init__(self, rows: Iterable[tuple[str, str, str, Decimal, str | None]]) -> None:
-        """Take rows of (month YYYY-MM, from, to, rate, source)."""
-        self._rates = {(month, source, target): (rate, origin) for month, source, target, rate, origin in rows}
-        self._found: dict[tuple[str, str, str], Rate | None] = {}
-
-    def find(self, month: str, source: str, target: str) -> Rate | None:
-        """The rate of a month from one currency to another; 1 within a currency, None when neither way is known."""
-        asked = month, source, target
-        if asked not in self._found:
-            self._found[asked] = self._look_up(month, source, target)
-        return self._found[asked]
-
-    def _look_up(self, month: str, source: str, target: str) -> Rate | None:
-        if source == target:
-            return Rate(_ONE, month, None)
-        direct = self._rates.get((month, source, target))
-        if direct is not None:
-            return Rate(Fraction(direct[0]), month, direct[1])
-        inverse = self._rates.get((month, target, source))
-        return None if inverse is None or not inverse[0] else Rate(1 / Fraction(inverse[0]), month, inverse[1])
-
-
 class RowKey(NamedTuple):
     """What makes a row: the contract line, or the keys of unmatched cost."""
 
@@ -254,7 +93,12 @@ class RowKey(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """A row of revenue_vs_cost while it is built. Costs are kept per cost currency; amounts are exact."""
+    """A row of revenue_vs_cost while it is built. Costs are kept per cost currency; amounts are exact.
+
+    Attributes:
+        converted: cost in other currencies than the row's, converted; None without a rate.
+        cost_amounts: cost in the row's currency, by the currency that it comes in (`allocate_conversions`).
+    """
 
     key: RowKey
     pieces: list[tuple[CostPiece, Decimal]] = field(default_factory=list)
@@ -270,14 +114,15 @@ class Row:
 
     def originals(self) -> dict[str, Decimal]:
         """Recognised cost by cost currency; the currency with the largest amount, converted, comes first."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
+        sums: dict[str, Decimal] = {}
         for piece, amount in self.pieces:
-            sums[piece.currency] += amount
+            sums[piece.currency] = sums.get(piece.currency, ZERO) + amount
         if len(sums) <= 1:
-            return dict(sums)
+            return sums
 
         def weight(currency: str) -> tuple[Fraction, str]:
-            return -abs(self.converted.get(currency) or Fraction(0)), currency
+            own = Fraction(sums[currency]) if currency == self.key.currency else self.converted.get(currency)
+            return -abs(own or Fraction(0)), currency
 
         return {currency: sums[currency] for currency in sorted(sums, key=weight)}
 
@@ -308,9 +153,9 @@ def collect_rows(
         currency = contract.currency if contract else _unmatched_currency(piece, account_currencies, rates)
         for month, amount in by_month(piece.amount, piece.start, piece.end).items():
             key = _contract_key(month, contract) if contract else _unmatched_key(month, piece, currency)
-            row = rows.setdefault(key, Row(key))
+            row = _row_of(rows, key)
             row.pieces.append((piece, amount))
-            _convert(row, piece, amount, month, rates)
+            convert(row, piece, amount, month, rates)
     for account_id, contract_line_id, currency, line in charges:
         contract = contracts.get(contract_line_id)
         for month, amount in by_month(from_units(line.units), line.start, line.end).items():
@@ -318,8 +163,15 @@ def collect_rows(
                 key = _contract_key(month, contract)
             else:
                 key = RowKey(month, account_id, contract_line_id, None, None, None, None, currency)
-            rows.setdefault(key, Row(key)).revenues.append((line, amount))
+            _row_of(rows, key).revenues.append((line, amount))
     return rows
+
+
+def _row_of(rows: dict[RowKey, Row], key: RowKey) -> Row:
+    row = rows.get(key)
+    if row is None:
+        row = rows[key] = Row(key)
+    return row
 
 
 def _contract_key(month: str, contract: Contract) -> RowKey:
@@ -347,75 +199,6 @@ def _unmatched_currency(piece: CostPiece, account_currencies: Mapping[str, str],
     currency = account_currencies.get(piece.account_id or "", piece.currency)
     months = (min(month, piece.billing_month) for month in by_month(piece.amount, piece.start, piece.end))
     return currency if all(rates.find(month, piece.currency, currency) for month in months) else piece.currency
-
-
-def _convert(row: Row, piece: CostPiece, amount: Decimal, month: str, rates: ExchangeRates) -> None:
-    rate = rates.find(min(month, piece.billing_month), piece.currency, row.key.currency)
-    known = row.converted.get(piece.currency, _NOTHING)
-    if rate is None or known is None:
-        row.converted[piece.currency] = None
-        return
-    converted = Fraction(amount) if rate.value is _ONE else Fraction(amount) * rate.value
-    row.converted[piece.currency] = known + converted if known else converted
-    if piece.currency not in row.rates or rate.month > row.rates[piece.currency].month:
-        row.rates[piece.currency] = rate
-
-
-def allocate_conversions(rows: Iterable[Row], decimals: Mapping[str, int]) -> None:
-    """Round the converted total of each (month, account, currency pair) to the minor unit and allocate it to its rows.
-
-    Args:
-        rows: all rows; `cost_amounts` of each is set.
-        decimals: decimals of each currency's minor unit.
-    """
-    pools: dict[tuple[str, str | None, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        for currency, original in row.originals().items():
-            exact = row.converted[currency]
-            if currency == row.key.currency:
-                row.cost_amounts[currency] = original
-            elif exact is None:
-                row.cost_amounts[currency] = None
-            else:
-                pools[(row.key.service_month, row.key.account_id, currency, row.key.currency)].append(row)
-    for (_, _, source, target), members in pools.items():
-        members.sort(key=lambda row: tuple(part or "" for part in _sort_key(row.key)))
-        exact_amounts = [row.converted[source] or Fraction(0) for row in members]
-        scale = 10 ** decimals.get(target, 2)
-        exact = sum(exact_amounts, Fraction(0))
-        total = Fraction(divide_half_away(exact.numerator * scale, exact.denominator), scale)
-        for row, units in zip(members, allocate_total(total, exact_amounts), strict=True):
-            row.cost_amounts[source] = from_units(units)
-
-
-def _sort_key(key: RowKey) -> tuple[str | None, ...]:
-    return (key.contract_line_id, key.customer_id, key.subscription_id, key.product_id, key.sku_id)
-
-
-def allocate_total(total: Fraction, exact: Sequence[Fraction]) -> list[int]:
-    """Allocate a rounded total to parts known exactly, in units of 1E-10 (largest remainder, ties to the first).
-
-    Each part gets its exact amount plus its share, by absolute size, of what the rounding of the total moved; with
-    parts of one sign that is total x part / sum. Absolute values are floored and the units left over go to the
-    largest remainders.
-
-    Args:
-        total: the rounded sum, a whole number of units.
-        exact: the parts in the order of their keys.
-
-    Returns:
-        Whole units per part; they sum to `total`.
-    """
-    weight = sum((abs(part) for part in exact), Fraction(0))
-    moved = total - sum(exact, Fraction(0))
-    shares = [(part + (moved * abs(part) / weight if weight else 0)) * UNITS_PER_ONE for part in exact]
-    units = [int(abs(share)) * (1 if share >= 0 else -1) for share in shares]
-    rest = int(total * UNITS_PER_ONE) - sum(units)
-    step = 1 if rest > 0 else -1
-    remainders = [(share - unit) * step for share, unit in zip(shares, units, strict=True)]
-    for index in sorted(range(len(units)), key=lambda i: -remainders[i])[: abs(rest)]:
-        units[index] += step
-    return units
 
 
 def counted_lines(pieces: Iterable[CostPiece]) -> list[CostPiece]:
@@ -480,7 +263,11 @@ def expected_units(piece: CostPiece, daily_price: Fraction) -> int:
 def quantity_on(pieces: Iterable[CostPiece], day: date) -> Decimal | None:
     """The provider's quantity on a day; None when no line covers it."""
     covering = [piece.quantity for piece in pieces if piece.start <= day <= piece.end]
-    return sum(covering, Decimal(0)) if covering else None
+    return sum(covering, ZERO) if covering else None
+
+
+def _recency(piece: CostPiece) -> tuple[date, Decimal, tuple[str, ...]]:
+    return piece.start, piece.quantity, piece.line_ids
 
 
 def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
@@ -488,8 +275,12 @@ def provider_price(pieces: Sequence[CostPiece], day: date) -> Decimal | None:
     priced = [piece for piece in pieces if piece.unit_price is not None and piece.start <= day <= piece.end]
     if not priced:
         return None
-    latest = max(priced, key=lambda piece: (piece.start, piece.quantity, piece.line_ids))
-    price, per_price = (latest.unit_price or Decimal(0)).as_integer_ratio()
-    rate, per_rate = (latest.fx_rate if latest.fx_rate is not None else Decimal(1)).as_integer_ratio()
-    months = max(latest.cycle.months, 1)
-    return from_units(divide_half_away(price * rate * UNITS_PER_ONE, per_price * per_rate * months))
+    latest = priced[0] if len(priced) == 1 else max(priced, key=_recency)
+    return _price_per_month(latest.unit_price or ZERO, latest.fx_rate, max(latest.cycle.months, 1))
+
+
+@lru_cache(maxsize=1 << 16)
+def _price_per_month(unit_price: Decimal, fx_rate: Decimal | None, months: int) -> Decimal:
+    """Remembered, as many customers have the same product."""
+    price = Fraction(unit_price) * (1 if fx_rate is None else Fraction(fx_rate)) / months
+    return from_units(divide_half_away(price.numerator * UNITS_PER_ONE, price.denominator))

@@ -6,10 +6,11 @@ What belongs here: which facts of a month the search for causes gets. How causes
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.books import Books, Finished, documents_of, whole_units
-from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
+from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of, month_of
 from csp_pipeline.domain.cost_plus_rows import finish_cost_plus
 from csp_pipeline.domain.counterpart_lines import QUANTITIES, counterparts_of, provider_line
 from csp_pipeline.domain.difference_facts import (
@@ -22,9 +23,9 @@ from csp_pipeline.domain.difference_facts import (
     fraction_units,
 )
 from csp_pipeline.domain.differences import explain_seats
+from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, units_between
 from csp_pipeline.domain.revenue_vs_cost import (
-    Contract,
     CostPiece,
     Row,
     counted_lines,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from csp_pipeline.domain.agreed_prices import Contract
+
 
 AGREED = frozenset({"discount", "minimum"})
 """Kinds of our lines that follow from the total of a cycle: agreed, so expected as they are where there is cost."""
@@ -46,17 +49,18 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     """A contract line with provider cost: expected revenue by pricing model, then the causes."""
     row = done.row
     month = row.key.service_month
-    counted = counted_lines(piece for piece, _ in row.pieces)
-    is_consumption = bool(row.pieces) and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
+    since, last = first_day_of(month), last_day_of(month)
+    counted = counted_lines([piece for piece, _ in row.pieces])
+    is_consumption = _is_consumption(row, counted)
     is_uncounted = is_consumption or contract.is_one_time
-    done.provider_quantity = None if is_uncounted else quantity_on(counted, last_day_of(month))
+    done.provider_quantity = None if is_uncounted else quantity_on(counted, last)
     if contract.pricing_model == "cost_plus":
         finish_cost_plus(done, contract, books)
         return
     if not is_uncounted:
         done.billed_quantity = billed_quantity(row, month)
     done.selling_price = None if is_consumption else price_per_month(contract, month, done.billed_quantity)
-    done.provider_price = None if is_consumption else provider_price(counted, last_day_of(month))
+    done.provider_price = None if is_consumption else provider_price(counted, last)
     lines = _provider_lines(row, counted, contract)
     if contract.pricing_model == "flat":
         loaded_through = documents_of(contract, done, books).last_loaded_month
@@ -65,24 +69,70 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
     elif not row.pieces:
         done.expected = Decimal(0)
     else:
-        since, until = first_day_of(month), last_day_of(month) + ONE_DAY
+        until = last + ONE_DAY
         done.expected = agreed_amount(row) + from_units(
-            sum(units_between(line.expected_units, line.start, line.end, since, until) for line in lines)
+            sum([units_between(line.expected_units, line.start, line.end, since, until) for line in lines])
         )
     is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
     if contract.pricing_model != "flat" and not is_uncounted and not is_free:
-        done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
-    done.difference = done.revenue - (done.expected or Decimal(0))
+        done.quantity_difference = (done.billed_quantity or ZERO) - (done.provider_quantity or ZERO)
+    done.difference = done.revenue - done.expected
     if done.difference or done.quantity_difference:
-        facts = _seat_facts(done, contract, lines, documents_of(contract, done, books), books)
-        done.parts = explain_seats(facts)
-        if contract.tiers is not None:
-            done.parts = _with_tiers(done.parts, facts)
+        done.parts = _explained(done, contract, lines, books)
+
+
+def _explained(done: Finished, contract: Contract, lines: Sequence[ProviderLine], books: Books) -> list[Part]:
+    """The parts of a row that differs."""
+    documents = documents_of(contract, done, books)
+    if lacks_every_document(done, contract, documents, books):
+        return undocumented(done)
+    return explained_by_days(done, contract, lines, documents, books)
+
+
+def explained_by_days(
+    done: Finished, contract: Contract, lines: Sequence[ProviderLine], documents: Documents, books: Books
+) -> list[Part]:
+    """The parts that a comparison of both sides by day finds."""
+    facts = _seat_facts(done, contract, lines, documents, books)
+    parts = explain_seats(facts)
+    return parts if contract.tiers is None else _with_tiers(parts, facts)
+
+
+def lacks_every_document(done: Finished, contract: Contract, documents: Documents, books: Books) -> bool:
+    """Whether a month lies after the last provider document and nothing else can explain what we charge in it.
+
+    There is no line of the provider, no change that the provider has yet to bill, and no row on which the other side
+    could stand. Half of all rows are such, as what is charged in advance is drafted before the provider bills it.
+    """
+    line_id = contract.contract_line_id
+    if done.row.pieces or line_id in books.versions or line_id in books.linked or line_id in books.successors:
+        return False
+    loaded_through = documents.last_loaded_month
+    if loaded_through is None:
+        return True
+    log = books.changes.get(_subscription_of(done.row), ())
+    return done.row.key.service_month > loaded_through and (not log or month_of(log[-1][1]) < loaded_through)
+
+
+def undocumented(done: Finished) -> list[Part]:
+    """All that we charge in a month that `lacks_every_document`: its other side stands on documents not loaded yet."""
+    evidence = [("billing.invoice_lines", line.key) for line, _ in done.row.revenues]
+    return [Part("period", whole_units(done.revenue), done.quantity_difference, evidence)]
+
+
+def _is_consumption(row: Row, counted: Sequence[CostPiece]) -> bool:
+    """Whether all of a row's cost is consumption, or credits."""
+    return bool(row.pieces) and not counted and all(piece.is_consumption or piece.is_credit for piece, _ in row.pieces)
+
+
+def _subscription_of(row: Row) -> tuple[str, str]:
+    """Tenant and subscription of a row as the shared facts spell them."""
+    return (row.key.customer_id or "").lower(), (row.key.subscription_id or "").lower()
 
 
 def agreed_amount(row: Row) -> Decimal:
     """Recognised discounts and minimums of a row: what was agreed on the total of a cycle is no difference."""
-    return sum((amount for line, amount in row.revenues if line.kind in AGREED), Decimal(0))
+    return sum([amount for line, amount in row.revenues if line.kind in AGREED], ZERO)
 
 
 def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
@@ -119,8 +169,10 @@ def price_per_month(contract: Contract, month: str, quantity: Decimal | None = N
     )
 
 
-def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> list[CostPiece]:
+def _expected_pieces(row: Row, counted: Sequence[CostPiece]) -> Sequence[CostPiece]:
     """The provider lines that should meet revenue: seats counted, consumption and one-time lines; never credits."""
+    if len(counted) == len(row.pieces):
+        return counted
     others = [piece for piece, _ in row.pieces if not piece.is_seats and not piece.is_credit]
     return [*counted, *others]
 
@@ -129,7 +181,7 @@ def billed_quantity(row: Row, month: str) -> Decimal | None:
     """Quantities of our lines that cover the month's last day, less what was taken back; None without such lines."""
     last = last_day_of(month)
     covering = [line.quantity for line, _ in row.revenues if line.start <= last <= line.end and line.kind in QUANTITIES]
-    return sum(covering, Decimal(0)) if covering else None
+    return sum(covering, ZERO) if covering else None
 
 
 def _seat_facts(
@@ -141,7 +193,7 @@ def _seat_facts(
     every.sort(key=lambda piece: piece.start)
     versions = books.versions.get(contract.contract_line_id, ())
     carrying = every + [piece for other in versions for piece in counted_lines(books.contract_pieces.get(other, ()))]
-    subscription = (row.key.customer_id or "").lower(), (row.key.subscription_id or "").lower()
+    subscription = _subscription_of(row)
     known = books.subscriptions.get(subscription)
     log = books.changes.get(subscription, ())
     return SeatFacts(
@@ -206,10 +258,14 @@ def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
     """Our cycles with the price of a seat and day; with tiers that of the quantity billed."""
     if contract.tiers is None or not cycles:
-        return cycles
-    price = contract.effective_price(quantity or Decimal(0), cycles[0].start)
-    days = [contract.priced_days(cycle.start, cycle.end, cycle.full_days) for cycle in cycles]
-    return [
-        cycle._replace(daily_price=contract.daily_price(cycle.start, contract.months, priced, price))
-        for cycle, priced in zip(cycles, days, strict=True)
-    ]
+        return [_priced(cycle, contract, None) for cycle in cycles]
+    price = contract.effective_price(quantity or ZERO, cycles[0].start)
+    return [_priced(cycle, contract, price) for cycle in cycles]
+
+
+def _priced(cycle: OwnCycle, contract: Contract, unit_price: Fraction | None) -> OwnCycle:
+    days = contract.priced_days(cycle.start, cycle.end, cycle.full_days)
+    return cycle._replace(
+        daily_price=contract.daily_price(cycle.start, contract.months, days, unit_price) if days else Fraction(0),
+        monthly_price=contract.monthly_price(cycle.start) if contract.tiers is None else None,
+    )

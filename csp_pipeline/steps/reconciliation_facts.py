@@ -6,21 +6,23 @@ What belongs here: SELECTs into the domain's values. No rule is applied here.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from decimal import Decimal
-from fractions import Fraction
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.books import Books, Subscription
+from csp_pipeline.domain.agreed_prices import Contract
+from csp_pipeline.domain.books import Books, Subscription, whole_units
+from csp_pipeline.domain.conversions import ExchangeRates
 from csp_pipeline.domain.counterparts import SubscriptionLink, linked_contracts, price_versions, replacements
 from csp_pipeline.domain.difference_facts import OwnCycle, RevenueLine
 from csp_pipeline.domain.provider_cycle import cycle_months, inferred_frequency
-from csp_pipeline.domain.recognition import to_units
-from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, Contract, CostPiece, ExchangeRates
+from csp_pipeline.domain.quantities import ZERO
+from csp_pipeline.domain.revenue_vs_cost import MICROSOFT, CostPiece
 from csp_pipeline.steps.billing_facts import read_price_steps, read_tiers
+from csp_pipeline.storage.rows import read_rows
 
 if TYPE_CHECKING:
     from datetime import date
+    from decimal import Decimal
 
     import duckdb
 
@@ -42,7 +44,7 @@ def make_billed_pieces(con: duckdb.DuckDBPyConnection) -> None:
 def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
     """Every billed provider amount with the contract line that takes it, ordered by its keys."""
     make_billed_pieces(con)
-    pieces = [CostPiece(tuple(row[0]), *row[1:]) for row in con.execute(_sql("cost_pieces")).fetchall()]
+    pieces = [CostPiece._make((tuple(row[0]), *row[1:])) for row in read_rows(con, _sql("cost_pieces"))]
     return [
         piece._replace(billing_frequency=inferred_frequency(piece.start, piece.end))
         if piece.product_family == "licence" and not (piece.billing_frequency or "").strip() and not piece.is_credit
@@ -54,28 +56,29 @@ def read_pieces(con: duckdb.DuckDBPyConnection) -> list[CostPiece]:
 def read_contracts(con: duckdb.DuckDBPyConnection) -> dict[str, Contract]:
     """Contract lines by id."""
     tiers, steps = read_tiers(con), read_price_steps(con)
-    rows = con.execute(_sql("contracts")).fetchall()
-    return {row[0]: Contract(*(*row, tiers.get(row[0]), steps.get(row[0], ()))) for row in rows}
+    rows = read_rows(con, _sql("contracts"))
+    return {row[0]: Contract._make((*row, tiers.get(row[0]), steps.get(row[0], ()))) for row in rows}
 
 
 def read_charges(con: duckdb.DuckDBPyConnection) -> list[Charge]:
     """Our invoice lines as (account, contract line, currency, charge); a correction counts as the kind it corrects."""
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
         SELECT
-            account_id, contract_line_id, currency, invoice_id || ':' || line_number,
-            coalesce(corrected_kind, charge_kind),
+            account_id, contract_line_id, currency, invoice_id || ':' || line_number AS line_key,
+            coalesce(corrected_kind, charge_kind) AS charge_kind,
             service_start_on, service_end_on, quantity, net_amount
         FROM billing.invoice_lines
         ORDER BY ALL
-        """
-    ).fetchall()
+        """,
+    )
     return [
         (
             account,
             contract,
             currency,
-            RevenueLine(key, kind, start, max(end, start), quantity or Decimal(0), to_units(net)[0]),
+            RevenueLine(key, kind, start, max(end, start), quantity or ZERO, whole_units(net)),
         )
         for account, contract, currency, key, kind, start, end, quantity, net in rows
     ]
@@ -119,9 +122,10 @@ def read_books(  # noqa: PLR0913  (the facts are read once and shared)
     replaced, successors = replacements(contracts.values(), links)
     unmatched: dict[tuple[str, str], list[CostPiece]] = defaultdict(list)
     for piece in pieces:
-        subscription = (piece.subscription_id or "").lower()
-        if piece.contract_line_id is None and piece.account_id is not None and subscription in replaced:
-            unmatched[piece.account_id, subscription].append(piece)
+        if piece.contract_line_id is None and piece.account_id is not None:
+            subscription = (piece.subscription_id or "").lower()
+            if subscription in replaced:
+                unmatched[piece.account_id, subscription].append(piece)
     charged: dict[str, list[RevenueLine]] = defaultdict(list)
     for account_id, contract_line_id, currency, line in charges:
         contract = contracts.get(contract_line_id)
@@ -187,52 +191,57 @@ def read_rates(con: duckdb.DuckDBPyConnection) -> ExchangeRates:
 def _cycles(
     con: duckdb.DuckDBPyConnection, contracts: dict[str, Contract], pieces: list[CostPiece], charges: list[Charge]
 ) -> dict[str, list[OwnCycle]]:
-    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared."""
-    spans = [(piece.start, max(piece.start, piece.end)) for piece in pieces]
-    spans += [(line.start, line.end) for *_, line in charges]
-    if not spans:
+    """Our cycles by contract line, as far as any line of either side reaches: no day outside is compared.
+
+    They have no price yet: few rows need it.
+    """
+    starts = [piece.start for piece in pieces] + [charge[3].start for charge in charges]
+    ends = [piece.end for piece in pieces] + [charge[3].end for charge in charges]
+    if not starts:
         return {}
+    first, last = min(starts), max(starts)
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
         SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
         FROM billing.cycles
         WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
         """,
-        {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
-    ).fetchall()
-    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
-        contract = contracts.get(contract_line_id)
-        if contract is not None:
-            days = contract.priced_days(start, end, full_days)
-            price = contract.daily_price(start, contract.months, days) if days else Fraction(0)
-            monthly = contract.monthly_price(start) if contract.tiers is None else None
-            cycles[contract_line_id].append(
-                OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)
-            )
+        {"first": first, "last": max(last, *ends)},
+    )
+    for row in rows:
+        if row[0] in contracts:
+            cycles[row[0]].append(OwnCycle(*row[1:]))
     return cycles
 
 
 def _changes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]]:
     changes: dict[tuple[str, str], list[tuple[str, date, Decimal, Decimal]]] = defaultdict(list)
-    rows = con.execute(
+    rows = read_rows(
+        con,
         """
-        SELECT customer_id, subscription_id, change_id, CAST(changed_at AS DATE), quantity_before, quantity_after
+        SELECT
+            customer_id, subscription_id, change_id, CAST(changed_at AS DATE) AS changed_on,
+            quantity_before, quantity_after
         FROM partner_center.subscription_changes
         WHERE quantity_before IS NOT NULL AND quantity_after IS NOT NULL
         ORDER BY changed_at, change_id
-        """
-    ).fetchall()
-    for customer_id, subscription_id, *change in rows:
-        changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(tuple(change))
+        """,
+    )
+    for customer_id, subscription_id, change_id, changed_on, before, after in rows:
+        changes[(customer_id or "").lower(), (subscription_id or "").lower()].append(
+            (change_id, changed_on, before, after)
+        )
     return changes
 
 
 def _subscriptions(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Subscription]:
-    rows = con.execute(
-        "SELECT customer_id, subscription_id, quantity, billing_cycle, started_on FROM partner_center.subscriptions"
-    ).fetchall()
+    rows = read_rows(
+        con,
+        "SELECT customer_id, subscription_id, quantity, billing_cycle, started_on FROM partner_center.subscriptions",
+    )
     return {
         ((customer_id or "").lower(), (subscription_id or "").lower()): Subscription(
             quantity, started_on if cycle_months(billing_cycle) >= MONTHS_PREPAID else None
