@@ -58,6 +58,15 @@ def earned_credit(net_amount: Decimal, percent: Decimal) -> Decimal:
     return Decimal(units).scaleb(-10, _WIDE)
 
 
+def percent_of(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    """A part in percent of the whole with 4 decimals, rounded half away from zero; None of nothing."""
+    if part is None or not whole:
+        return None
+    numerator, per_part = part.as_integer_ratio()
+    denominator, per_whole = whole.as_integer_ratio()
+    return Decimal(divide_half_away(numerator * per_whole * 10**6, per_part * denominator)).scaleb(-4, _WIDE)
+
+
 def largest_remainder(units: int, weights: Sequence[int]) -> list[int]:
     """Share whole units out in proportion to weights: every share is cut, the largest remainders take one unit more.
 

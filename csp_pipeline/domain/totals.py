@@ -52,12 +52,3 @@ def total_of(amounts: Iterable[Decimal | None]) -> Decimal | None:
 def difference_of(amount: Decimal | None, other: Decimal | None) -> Decimal | None:
     """`amount` - `other`, exactly; None when one of them is unknown."""
     return None if amount is None or other is None else EXACT.subtract(amount, other)
-
-
-def percent_of(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    """A part in percent of the whole with 4 decimals, rounded half away from zero; None of nothing."""
-    if part is None or not whole:
-        return None
-    numerator, per_part = part.as_integer_ratio()
-    denominator, per_whole = whole.as_integer_ratio()
-    return Decimal(divide_half_away(numerator * per_whole * 10**6, per_part * denominator)).scaleb(-4, EXACT)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from csp_pipeline.domain.calendar import first_day_of, last_day_of
 from csp_pipeline.domain.explanations import explain
-from csp_pipeline.domain.money import divide_half_away
+from csp_pipeline.domain.money import divide_half_away, percent_of
 from csp_pipeline.domain.quantities import ZERO
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, rounded_to_units
 from csp_pipeline.domain.reconciled import status_and_cause
@@ -134,7 +134,7 @@ def _as_rows(done: Finished, books: Books, names: Names) -> tuple[dict[str, Any]
         "fx_rate_on": first_day_of(rate.month) if rate is not None and is_converted else None,
         "fx_source": rate.source if rate is not None and is_converted else None,
         "margin_amount": margin,
-        "margin_percent": None if margin is None else _percent(margin, done.revenue),
+        "margin_percent": percent_of(margin, done.revenue),
         "expected_revenue_amount": done.expected,
         "difference_amount": done.difference,
         "quantity_difference": done.quantity_difference,
@@ -146,15 +146,6 @@ def _as_rows(done: Finished, books: Books, names: Names) -> tuple[dict[str, Any]
     shared = {name: row[name] for name in SHARED}
     customer = names.customers.get(key.customer_id or "", key.customer_id)
     return row, [_part_row(shared, part, customer, decisions.get(part.cause)) for part in done.parts]
-
-
-def _percent(part: Decimal, whole: Decimal) -> Decimal | None:
-    """A share in percent with 4 decimals, rounded half away from zero; None of nothing."""
-    if not whole:
-        return None
-    numerator, per_part = part.as_integer_ratio()
-    denominator, per_whole = whole.as_integer_ratio()
-    return Decimal(divide_half_away(numerator * per_whole * 10**6, per_part * denominator)).scaleb(-4)
 
 
 @lru_cache(maxsize=4096)

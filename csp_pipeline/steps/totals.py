@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.calendar import first_day_of
 from csp_pipeline.domain.currencies import minor_unit_decimals
-from csp_pipeline.domain.money import divide_half_away
+from csp_pipeline.domain.money import divide_half_away, percent_of
 from csp_pipeline.domain.proration import EXACT
-from csp_pipeline.domain.totals import converted, difference_of, most_used, percent_of, total_of
+from csp_pipeline.domain.totals import converted, difference_of, most_used, total_of
 from csp_pipeline.models.catalogue import load_catalogue
 from csp_pipeline.steps.reconciliation_facts import read_rates
 from csp_pipeline.storage.rows import as_arrow
