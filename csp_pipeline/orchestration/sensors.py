@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from csp_pipeline.orchestration.jobs import month_close, provision
 from csp_pipeline.orchestration.made_up_partner import is_fetched, is_server_given
+from csp_pipeline.steps.journal import utc_now
 from csp_pipeline.steps.run import is_known
 
 EVERY_SECONDS = 3600
-ALERTS_EVERY_SECONDS = 300
+ALERTS_EVERY_SECONDS = 60
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+"""So long after the provider was asked about requests under way it is asked again, although nothing changed here."""
 
 
 def build_month_close() -> dg.SensorDefinition:
@@ -50,10 +55,14 @@ def build_month_close() -> dg.SensorDefinition:
     return poll
 
 
-def build_alerts() -> dg.SensorDefinition:
+def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinition:
     """The sensor that works on requests and delivers alerts between runs.
 
-    Its cursor is the state that a run was asked for, so that nothing starts while nothing changed and nothing is due.
+    Its cursor is the state that a run was asked for, and when: while that state stays, the provider is asked again only
+    after `ASKED_AGAIN_AFTER`, or when the last run did not come to its end.
+
+    Args:
+        now: UTC without zone.
     """
 
     @dg.sensor(
@@ -62,18 +71,26 @@ def build_alerts() -> dg.SensorDefinition:
         minimum_interval_seconds=ALERTS_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         required_resource_keys={"settings"},
-        description="Every five minutes: works on requests that are under way, and delivers alerts that are due.",
+        description="Every minute: works on requests that are under way, and delivers alerts that are due.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Look at the published copy and the outbox."""
-        from csp_pipeline.orchestration.provisioning import is_anything_due, unfinished  # noqa: PLC0415
+        """Look at the ledger and the published copy."""
+        from csp_pipeline.orchestration.provisioning import is_anything_due, under_way  # noqa: PLC0415
 
-        settings = context.resources.settings
-        is_due, under_way = is_anything_due(settings), unfinished(settings)
-        state = json.dumps([is_due, under_way])
-        if not is_due and (not under_way or context.cursor == state):
+        settings, at = context.resources.settings, now()
+        state, is_due = under_way(settings), is_anything_due(settings, at)
+        if not is_due and not state:
             return dg.SkipReason("No alert is due, and no request is new or under way.")
-        context.update_cursor(state)
+        last = json.loads(context.cursor or "{}")
+        is_rested = last.get("state") == state and at < datetime.fromisoformat(last["at"]) + ASKED_AGAIN_AFTER
+        if not is_due and is_rested and not _is_last_run_broken(context.instance):
+            return dg.SkipReason("Nothing changed since the last look at what is under way.")
+        context.update_cursor(json.dumps({"state": state, "at": at.isoformat()}))
         return dg.RunRequest()
 
     return look
+
+
+def _is_last_run_broken(instance: dg.DagsterInstance) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
+    return bool(runs) and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}

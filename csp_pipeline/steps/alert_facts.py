@@ -100,10 +100,17 @@ def read_news(
     ]
 
 
-def _money(amount: Decimal, currency: str) -> str:
+def _money(amount: Decimal | None, currency: str | None) -> str:
     """An amount as people read it: rounded half away from zero to the minor unit, or every digit where that is 0."""
+    if amount is None or currency is None:
+        return "an unknown amount"
     rounded = amount.quantize(Decimal(1).scaleb(-minor_unit_decimals(currency)), rounding=ROUND_HALF_UP)
     return f"{rounded or amount.normalize():f} {currency}"
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    """A number of things in words."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _rows(con: duckdb.DuckDBPyConnection, select: str, values: dict[str, object]) -> list[dict[str, Any]]:
@@ -182,8 +189,8 @@ def _unexplained(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
     for row in rows:
         month, amount = row["service_month"], row["amount"]
         sentence = (
-            f"{row['differences']} differences between revenue and cost of {month} have no cause: "
-            f"{_money(amount, row['currency'])} in all."
+            f"{_count(row['differences'], 'difference')} between revenue and cost of {month} "
+            f"{'has' if row['differences'] == 1 else 'have'} no cause: {_money(amount, row['currency'])} in all."
         )
         yield News(
             "unexplained_money",
@@ -221,7 +228,8 @@ def _forgone(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) 
     for row in rows:
         amount, currency = row["amount"], row["currency"]
         sentence = (
-            f"{row['resources']} resources of {row['customers']} customers earn no partner earned credit, which costs "
+            f"{_count(row['resources'], 'resource')} of {_count(row['customers'], 'customer')} "
+            f"{'earns' if row['resources'] == 1 else 'earn'} no partner earned credit, which costs "
             f"{_money(amount, currency)} a month at the rate of {row['rated_on']}; the limit is "
             f"{settings.alert_forgone_limit_amount} {currency}."
         )
@@ -267,7 +275,7 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
     rows = _rows(
         con,
         """
-        SELECT as_of_on, customer_id, subscription_id, side_missing, monthly_amount, currency
+        SELECT as_of_on, customer_id, subscription_id, product_name, side_missing, monthly_amount, currency, what_to_do
         FROM reconciliation.sync_health
         ORDER BY abs(monthly_amount) DESC NULLS LAST, customer_id, subscription_id, side_missing
         """,
@@ -277,8 +285,9 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
         return
     known = sorted((row["customer_id"] or "", row["subscription_id"], row["side_missing"]) for row in rows)
     lines = [
-        f"- {row['subscription_id']} of {row['customer_id']}: missing in {row['side_missing']}, "
-        f"{_money(row['monthly_amount'], row['currency'])} a month"
+        f"- {row['subscription_id']}{_in_brackets(row['product_name'])} of {row['customer_id'] or 'an unknown customer'}: "
+        f"missing in {row['side_missing']}, {_money(row['monthly_amount'], row['currency'])} a month"
+        + (f"; {row['what_to_do']}" if row["what_to_do"] else "")
         for row in rows[:_LISTED]
     ]
     more = [f"- and {len(rows) - _LISTED} more in reconciliation.sync_health"] if len(rows) > _LISTED else []
@@ -289,11 +298,15 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
         "sync",
         datetime.combine(rows[0]["as_of_on"] or now.date(), time()),
         {
-            "subject": f"{len(rows)} subscriptions are known to one side only",
+            "subject": f"{_count(len(rows), 'subscription is', 'subscriptions are')} known to one side only",
             "sentence": "\n".join(["The provider and the contract lines do not agree on:", *lines, *more]),
             "next_step": "Add the contract line that is missing, or end the one that has nothing behind it.",
         },
     )
+
+
+def _in_brackets(words: str | None) -> str:
+    return f" ({words})" if words else ""
 
 
 def _not_fetched(problems: Sequence[str], now: datetime) -> Iterator[News]:
@@ -307,7 +320,7 @@ def _not_fetched(problems: Sequence[str], now: datetime) -> Iterator[News]:
         "not_fetched",
         now,
         {
-            "subject": f"{len(problems)} things could not be fetched from the provider",
+            "subject": f"{_count(len(problems), 'thing')} could not be fetched from the provider",
             "sentence": "\n".join(f"- {problem}" for problem in problems[:_LISTED]),
             "next_step": "csp-pipeline doctor tests credentials and permissions; the next run asks again.",
         },

@@ -14,7 +14,7 @@ from csp_pipeline.errors import UsageError
 from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, urls_of
 from csp_pipeline.notifications.outbox import ATTEMPT, REPLAY, RESULT, Alert, Entry, Outbox
 from csp_pipeline.notifications.templates import render
-from csp_pipeline.steps.alert_facts import News
+from csp_pipeline.steps.alert_facts import SERVICE_TEAM, News
 from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.storage.ledger import ALERTS, catch_up_head, read_batches
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
 
-RUN_FAILED = "run_failed"
+RUN_FAILED, DELIVERY_UNKNOWN = "run_failed", "delivery_unknown"
 
 
 @dataclass
@@ -132,7 +132,7 @@ def tell(
     catch_up_head(settings.home.ledger)
     outbox = read_outbox(settings.home)
     journal = Journal(settings.home, now, at, kind=ALERTS)
-    for alert in alerts_of(settings, news, now(), over.values()):
+    for alert in alerts_of(settings, [*unknown_deliveries(outbox), *news], now(), over.values()):
         if alert.alert_id not in outbox.entries:
             _note(journal, outbox, alert.as_record())
             report.decided += 1
@@ -142,6 +142,14 @@ def tell(
             _deliver(_Delivery(settings, outbox, journal, report, now, send, at), channel, message)
     journal.commit()
     return report
+
+
+def tell_without_ledger(settings: Settings, news: News, *, send: Deliver = deliver) -> None:
+    """Deliver news of a ledger that can be written no more: told each time, as nothing can remember that it was."""
+    over = channels(settings)
+    for alert in alerts_of(settings, [news], news.occurred_at, over):
+        (channel,) = [one for one in over if one.name == alert.channel]
+        send(channel.url_for(alert.recipient), alert.subject, alert.body)
 
 
 @dataclass
@@ -211,6 +219,23 @@ def replay(home: Home, alert_id: str, by: str, *, now: Callable[[], datetime] = 
     _note(journal, outbox, {"type": REPLAY, "alert_ids": found, "by": by, "at": utc_text(now())})
     journal.commit()
     return outbox.entries[found[0]]
+
+
+def unknown_deliveries(outbox: Outbox) -> list[News]:
+    """The news of each alert whose delivery was begun and of which nothing is known: told once for each such attempt."""
+    return [
+        News(
+            kind=DELIVERY_UNKNOWN,
+            audience=SERVICE_TEAM,
+            event_id=event_id_of(DELIVERY_UNKNOWN, entry.alert.alert_id, entry.attempts),
+            topic=entry.alert.alert_id,
+            occurred_at=entry.last_at or entry.alert.created_at,
+            account_id=entry.alert.account_id,
+            values={"alert": entry.alert, "digest_id": entry.digest_id, "at": entry.last_at},
+        )
+        for entry in outbox.entries.values()
+        if entry.is_open and entry.digest_id in {None, entry.alert.alert_id}
+    ]
 
 
 def failed_run(error: BaseException, at: datetime) -> News:

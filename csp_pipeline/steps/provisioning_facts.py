@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 ATTESTATION, ATTESTING = "attestation", "attesting"
-_ABOUT_REQUESTS = ("waiting", "intent", "error", "outcome", "decision")
+ABOUT_REQUESTS = ("waiting", "intent", "error", "outcome", "decision")
 
 _REQUESTS = """
 SELECT
@@ -145,7 +145,7 @@ def read_facts(con: duckdb.DuckDBPyConnection, home: Home) -> Facts:
     contracts = _contracts(con)
     return Facts(
         requests=sorted(requests, key=lambda request: request.order),
-        histories=histories(record for record in records if record["type"] in _ABOUT_REQUESTS),
+        histories=histories(record for record in records if record["type"] in ABOUT_REQUESTS),
         records=records,
         tenants={
             key_of(customer): account

@@ -156,7 +156,7 @@ def test_a_request_that_waits_is_told_to_the_service_team_and_its_release_to_the
 
 
 @pytest.mark.parametrize(("point", "count"), [("about to be told", 0), ("that is not written down", 1)])
-def test_a_kill_while_telling_never_tells_twice_and_shows_what_is_not_known(
+def test_a_kill_while_telling_never_tells_twice_and_the_service_team_hears_that_it_is_not_known(
     case: ProvisioningCase, hook: Service, point: str, count: int
 ) -> None:
     seats = case.subscriptions()[0]
@@ -170,15 +170,23 @@ def test_a_kill_while_telling_never_tells_twice_and_shows_what_is_not_known(
 
     with pytest.raises(Killed):
         told(case, settings, at=kill)
-    told(case, settings)
+    for _ in range(2):
+        told(case, settings)
+    assert len(hook.asked) == count + 1
     build_alerts(case.con, settings, case.now)
-    assert len(hook.asked) == count
-    rows = case.con.execute("SELECT alert_id, state, error FROM provisioning.alerts").fetchall()
-    ((alert_id, state, error),) = rows
+    rows = case.con.execute(
+        "SELECT alert_id, kind, audience, state, error FROM provisioning.alerts ORDER BY kind DESC"
+    ).fetchall()
+    (alert_id, *_, state, error), (_, *other) = rows
     assert (state, "may have arrived" in error) == ("failed", True)
+    assert other == ["delivery_unknown", "service_team", "delivered", None]
+    message = messages(hook)[-1]
+    assert message["title"] == "It is not known whether this alert arrived: Your change of your subscription is done"
+    assert f"csp-pipeline alerts replay {alert_id}" in message["message"]
+    assert "Your request R-1" in message["message"]
     replay(case.home, alert_id[:10], "operator", now=lambda: case.now)
     told(case, settings)
-    assert len(hook.asked) == count + 1
+    assert [message["title"] for message in messages(hook)][count + 1 :] == ["Your change of your subscription is done"]
 
 
 def test_a_channel_that_fails_is_tried_again_with_pauses_until_it_works(case: ProvisioningCase, hook: Service) -> None:
