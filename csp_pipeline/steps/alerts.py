@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.provisioning import event_id_of, utc_text
 from csp_pipeline.errors import UsageError
-from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, urls_of
+from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, kind_of, urls_of
 from csp_pipeline.notifications.outbox import ATTEMPT, REPLAY, RESULT, Alert, Entry, Outbox
 from csp_pipeline.notifications.templates import render
 from csp_pipeline.steps.alert_facts import SERVICE_TEAM, News
@@ -19,7 +19,7 @@ from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.storage.ledger import ALERTS, catch_up_head, read_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from csp_pipeline.notifications.channels import Deliver
@@ -132,8 +132,9 @@ def tell(
     catch_up_head(settings.home.ledger)
     outbox = read_outbox(settings.home)
     journal = Journal(settings.home, now, at, kind=ALERTS)
+    known = outbox.by_what_they_tell()
     for alert in alerts_of(settings, [*unknown_deliveries(outbox), *news], now(), over.values()):
-        if alert.alert_id not in outbox.entries:
+        if alert.alert_id not in outbox.entries and not _is_told_already(known.get(alert.tells, ()), alert, over):
             _note(journal, outbox, alert.as_record())
             report.decided += 1
     for message in outbox.due(now()):
@@ -142,6 +143,16 @@ def tell(
             _deliver(_Delivery(settings, outbox, journal, report, now, send, at), channel, message)
     journal.commit()
     return report
+
+
+def _is_told_already(known: Iterable[Entry], alert: Alert, over: Collection[str]) -> bool:
+    """Whether a channel that came later would tell what was told: each was decided over the channels of its time.
+
+    A channel that took the place of one of its kind (a new password, another address) tells what that one did not.
+    """
+    kind = kind_of(alert.channel)
+    gone = [entry for entry in known if entry.alert.channel not in over and kind_of(entry.alert.channel) == kind]
+    return any(entry.delivered_at is not None or entry.is_open for entry in gone or known)
 
 
 def tell_without_ledger(settings: Settings, news: News, *, send: Deliver = deliver) -> None:

@@ -205,6 +205,29 @@ def test_a_channel_that_fails_is_tried_again_with_pauses_until_it_works(case: Pr
     assert row == [("delivered", 2, None)]
 
 
+def test_a_new_password_or_address_of_a_channel_tells_nothing_a_second_time(
+    case: ProvisioningCase, hook: Service
+) -> None:
+    seats = case.subscriptions()[0]
+    case.request("R-1", seats, case.quantity(seats) + 1)
+    case.run()
+    told(case, settings_of(case, webhook(hook)))
+    for urls in ((f"{webhook(hook)}/new",), (webhook(hook), f"{webhook(hook)}/new")):
+        told(case, settings_of(case, *urls))
+    assert len(hook.asked) == 1
+
+
+def test_what_a_wrong_address_did_not_deliver_goes_over_the_right_one(case: ProvisioningCase, hook: Service) -> None:
+    seats = case.subscriptions()[0]
+    case.request("R-1", seats, case.quantity(seats) + 1)
+    case.run()
+    hook.answer = lambda asked: OK if asked.uri.startswith("/right") else Response(status_code=404)
+    told(case, settings_of(case, f"{webhook(hook)}/wrong"))
+    for _ in range(2):
+        told(case, settings_of(case, f"{webhook(hook)}/right"))
+    assert [asked.uri.strip("/") for asked in hook.asked] == ["wrong", "right"]
+
+
 def test_audiences_of_an_address_are_kept_apart(case: ProvisioningCase, hook: Service) -> None:
     seats = case.subscriptions()[0]
     settings = settings_of(case, f"service_team={webhook(hook)}")
