@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.offers import Offer
     from csp_pipeline.domain.provisioning import ChangeRequest
 
+LIFTED_BY_A_PERSON = frozenset({"stale", "seat_limit", "window_closed"})
+"""Reasons to wait that a release by a person lifts."""
 STALE_AFTER = timedelta(days=30)
 """A request older than this that nobody carried out is not sent by itself: what was wanted may have changed."""
 

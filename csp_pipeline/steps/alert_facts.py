@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from csp_pipeline.domain.calendar import month_of, shift_month
 from csp_pipeline.domain.currencies import minor_unit_decimals
 from csp_pipeline.domain.provisioning import event_id_of
+from csp_pipeline.domain.provisioning_gates import LIFTED_BY_A_PERSON
 from csp_pipeline.steps.provisioning_tables import TOLD_WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -27,6 +28,7 @@ CUSTOMER, SERVICE_TEAM = "customer", "service_team"
 INVOICE_DUE_DAY = 9
 """The provider's documents are there by the 8th."""
 _LISTED = 10
+_MISSING = {"billing": "no contract line bills it", "provider": "the provider has nothing behind it"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,14 @@ SELECT
     requests.price_affected_amount,
     requests.currency,
     accounts.name AS account_name,
+    customers.name AS customer_name,
     coalesce(accounts.service_email, accounts.billing_email) AS email,
     subscriptions.product_name AS product
 FROM provisioning.events AS events
 LEFT JOIN provisioning.requests AS requests ON events.request_id = requests.request_id
 LEFT JOIN reference.account_tenants AS tenants ON id_key(events.customer_id) = id_key(tenants.customer_id)
 LEFT JOIN reference.accounts AS accounts ON coalesce(requests.account_id, tenants.account_id) = accounts.account_id
+LEFT JOIN partner_center.customers AS customers ON id_key(events.customer_id) = id_key(customers.customer_id)
 LEFT JOIN partner_center.subscriptions AS subscriptions
     ON
         id_key(events.subscription_id) = id_key(subscriptions.subscription_id)
@@ -127,11 +131,20 @@ def _outcomes(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News]:
         audience = CUSTOMER if row["outcome"] == "succeeded" else SERVICE_TEAM
         if audience == CUSTOMER and row["request_id"] is None:
             continue
-        shared = {"values": row, "account_id": row["account_id"], "occurred_at": row["occurred_at"]}
+        said = {"price_affected": _price(row), "may_be_released": row["code"] in LIFTED_BY_A_PERSON}
+        shared = {"values": row | said, "account_id": row["account_id"], "occurred_at": row["occurred_at"]}
         yield News(kind, audience, row["event_id"], topic, email=row["email"], **shared)
         if row["needs_triage"]:
             event_id = event_id_of("unknown_code", row["code"])
             yield News("unknown_code", SERVICE_TEAM, event_id, str(row["code"]), **shared)
+
+
+def _price(row: Mapping[str, Any]) -> str:
+    """What a change is worth, in words."""
+    amount = row["price_affected_amount"]
+    if amount is None:
+        return "not known"
+    return f"{_money(abs(amount), row['currency'])} {'more' if amount >= 0 else 'less'} for each billing cycle"
 
 
 def _unproven(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News]:
@@ -275,8 +288,9 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
     rows = _rows(
         con,
         """
-        SELECT as_of_on, customer_id, subscription_id, product_name, side_missing, monthly_amount, currency, what_to_do
+        SELECT sync_health.*, coalesce(customers.name, sync_health.customer_id, 'an unknown customer') AS customer
         FROM reconciliation.sync_health
+        LEFT JOIN partner_center.customers ON id_key(sync_health.customer_id) = id_key(customers.customer_id)
         ORDER BY abs(monthly_amount) DESC NULLS LAST, customer_id, subscription_id, side_missing
         """,
         {},
@@ -285,8 +299,8 @@ def _out_of_sync(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[News
         return
     known = sorted((row["customer_id"] or "", row["subscription_id"], row["side_missing"]) for row in rows)
     lines = [
-        f"- {row['subscription_id']}{_in_brackets(row['product_name'])} of {row['customer_id'] or 'an unknown customer'}: "
-        f"missing in {row['side_missing']}, {_money(row['monthly_amount'], row['currency'])} a month"
+        f"- {row['subscription_id']}{_in_brackets(row['product_name'])} of {row['customer']}: "
+        f"{_MISSING[row['side_missing']]}, {_money(row['monthly_amount'], row['currency'])} a month"
         + (f"; {row['what_to_do']}" if row["what_to_do"] else "")
         for row in rows[:_LISTED]
     ]

@@ -226,7 +226,7 @@ class Desk:
         """What more units of a subscription are worth by its contract line, as people read it."""
         select = "SELECT unit_price, currency FROM reference.contract_lines WHERE subscription_id = ?"
         ((unit_price, currency),) = self.rows(select, subscription[1])
-        return f"{(unit_price * more).normalize():f} {currency}"
+        return f"{unit_price * more:.2f} {currency} more for each billing cycle"
 
     def sent(self) -> int:
         """How many changes of subscriptions arrived at the server."""

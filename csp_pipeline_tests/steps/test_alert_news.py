@@ -147,12 +147,12 @@ PLANTED: dict[str, tuple[Callable[[Team], None], str, tuple[str, ...]]] = {
     "an invoice that is late": (
         late,
         "The provider's invoice for 2026-09 is late",
-        ("expected by 2026-10-08; the latest one is of 2026-08", "Next step:"),
+        ("expected by 2026-10-08; the latest one is of 2026-08", "the cost of 2026-09 is an estimate", "Next step:"),
     ),
     "what one side alone knows": (
         apart,
         "1 subscription is known to one side only",
-        ("- s1 (Office 365 E3) of c1: missing in billing, 12.50 EUR a month; add a contract line that sells it",),
+        ("- s1 (Office 365 E3) of c1: no contract line bills it, 12.50 EUR a month; add a contract line that sells it",),
     ),
 }
 
@@ -248,7 +248,7 @@ def test_what_has_no_amount_yet_is_told_all_the_same(team: Team) -> None:
     apart(team)
     team.con.execute("UPDATE reconciliation.sync_health SET monthly_amount = NULL, currency = NULL, customer_id = NULL")
     assert team.hear() == ["1 subscription is known to one side only"]
-    assert "- s1 (Office 365 E3) of an unknown customer: missing in billing, an unknown amount a month" in team.messages[0]["message"]
+    assert "- s1 (Office 365 E3) of an unknown customer: no contract line bills it, an unknown amount a month" in team.messages[0]["message"]
 
 
 def test_what_could_not_be_fetched_is_told_once_a_week(team: Team) -> None:
@@ -270,7 +270,7 @@ def test_a_failed_run_is_told_once_a_day_with_its_sentence(team: Team) -> None:
     (message,) = team.messages
     assert message["title"] == "The pipeline's run failed"
     assert "The disk is full; free some space." in message["message"]
-    assert "readers still see what was published before" in message["message"]
+    assert "Readers still see the last copy that passed every check." in message["message"]
 
 
 def test_a_run_that_fails_tells_so_itself_once_for_the_same_reason(home: Home, _hook: Service) -> None:

@@ -130,7 +130,8 @@ def test_failure_is_told_to_the_service_team_once_with_what_it_needs(
     for needed in (
         "Class: business rule",
         "Message: The seat count exceeds",
-        "Price affected: 25 EUR",
+        f"was to have {had + 2} units. It has {had}.",
+        "Price affected: 25.00 EUR more for each billing cycle",
         "Next step:",
         "csp-pipeline provisioning release R-1",
     ):
