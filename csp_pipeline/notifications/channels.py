@@ -53,7 +53,7 @@ class Channel:
 
 
 def kind_of(name: str) -> str:
-    """What a channel is, by its name: mailto, json, msteams, …"""
+    """What a channel is, by its name: mailto, json, msteams and so on."""
     return name.partition("-")[0]
 
 

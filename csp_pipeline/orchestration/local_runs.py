@@ -28,7 +28,7 @@ class RunLauncher(DefaultRunLauncher):
         return os.name == "posix"
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process that said last that it works on a run is there; a run that never said so is left alone."""
+        """Whether the process that said last that it works on a run is there; one that never said so is left alone."""
         pids = self._pids(run.run_id)
         if not pids or is_alive(pids[-1]):
             return CheckRunHealthResult(WorkerStatus.RUNNING)

@@ -13,7 +13,15 @@ from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.steps.alert_facts import read_news
-from csp_pipeline.steps.alerts import DeliveryReport, channels, failed_run, read_outbox, replay, tell, tell_without_ledger
+from csp_pipeline.steps.alerts import (
+    DeliveryReport,
+    channels,
+    failed_run,
+    read_outbox,
+    replay,
+    tell,
+    tell_without_ledger,
+)
 from csp_pipeline.steps.attestation import attest, to_attest, unanswered
 from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.steps.provisioning import DISTRIBUTOR, open_requests, provision, target_of

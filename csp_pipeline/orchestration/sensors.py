@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 
-from csp_pipeline.orchestration.jobs import month_close, provision
+from csp_pipeline.orchestration.instance import COMMAND_TAG
+from csp_pipeline.orchestration.jobs import month_close, nightly_job, provision, tell_of_failed_run
 from csp_pipeline.orchestration.made_up_partner import is_fetched, is_server_given
 from csp_pipeline.steps.journal import utc_now
 from csp_pipeline.steps.run import is_known
@@ -94,3 +95,40 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
 def _is_last_run_broken(instance: dg.DagsterInstance) -> bool:
     runs = instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
     return bool(runs) and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def build_failed_runs() -> dg.SensorDefinition:
+    """The sensor that has the service team told of failed runs, other than those that told it themselves.
+
+    A run that works through a month tells when it fails, but not when its process is killed; the runs of its stages are
+    part of it.
+    """
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        request_job=tell_of_failed_run,
+        minimum_interval_seconds=ALERTS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Tells the service team of runs that were killed, or that failed without telling so themselves.",
+    )
+    def look(context: dg.RunFailureSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Ask for the alert, unless somebody told already."""
+        run, failed_steps = context.dagster_run, context.get_step_failure_events()
+        is_told = bool(failed_steps) and run.job_name in {nightly_job.name, month_close.name}
+        if is_told or COMMAND_TAG in run.tags or run.job_name == tell_of_failed_run.name:
+            yield dg.SkipReason(f"The run of {run.job_name} told of its failure itself, or is part of one that does.")
+            return
+        said = _said(failed_steps) or context.failure_event.message or "It does not say why."
+        sentence = f"The run of {run.job_name} in Dagster ({run.run_id}) failed: {said}"
+        config = {"run_id": run.run_id, "job": run.job_name, "sentence": sentence}
+        yield dg.RunRequest(run_key=run.run_id, run_config={"ops": {"tell_run_failed": {"config": config}}})
+
+    return look
+
+
+def _said(failed_steps: Sequence[dg.DagsterEvent]) -> str:
+    """The innermost error of the first step that failed, on one line."""
+    error = failed_steps[0].step_failure_data.error if failed_steps else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split()) if error is not None else ""

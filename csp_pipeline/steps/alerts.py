@@ -233,7 +233,7 @@ def replay(home: Home, alert_id: str, by: str, *, now: Callable[[], datetime] = 
 
 
 def unknown_deliveries(outbox: Outbox) -> list[News]:
-    """The news of each alert whose delivery was begun and of which nothing is known: told once for each such attempt."""
+    """The news of each alert whose delivery was begun and whose end is not known: told once for each such attempt."""
     return [
         News(
             kind=DELIVERY_UNKNOWN,
@@ -254,9 +254,24 @@ def failed_run(error: BaseException, at: datetime) -> News:
     said = str(error) or type(error).__name__
     return News(
         kind=RUN_FAILED,
-        audience="service_team",
+        audience=SERVICE_TEAM,
         event_id=event_id_of(RUN_FAILED, said, at.isoformat(timespec="minutes")),
         topic=said[:200],
         occurred_at=at,
         values={"sentence": said, "next_step": "Mend what the sentence names and run csp-pipeline run again."},
+    )
+
+
+def failed_job(run_id: str, job: str, sentence: str, at: datetime) -> News:
+    """The news that a run of Dagster failed; another one of the same job within a day is a repeat."""
+    return News(
+        kind=RUN_FAILED,
+        audience=SERVICE_TEAM,
+        event_id=event_id_of(RUN_FAILED, run_id),
+        topic=job,
+        occurred_at=at,
+        values={
+            "sentence": sentence,
+            "next_step": "Look at that run in Dagster, mend what it names, start it again.",
+        },
     )

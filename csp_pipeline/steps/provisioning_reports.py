@@ -115,7 +115,8 @@ def _bought(con: duckdb.DuckDBPyConnection) -> dict[str, list[Subject]]:
     """The subscriptions that orders made from here brought, by the name that the line of the order bears."""
     found: dict[str, list[Subject]] = defaultdict(list)
     rows = con.execute(
-        "SELECT product_name, customer_id, subscription_id FROM partner_center.orders WHERE starts_with(product_name, ?)",
+        "SELECT product_name, customer_id, subscription_id FROM partner_center.orders "
+        "WHERE starts_with(product_name, ?)",
         [order_name("")],
     ).fetchall()
     for name, customer_id, subscription_id in rows:

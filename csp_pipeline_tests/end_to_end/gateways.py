@@ -47,7 +47,7 @@ def gateway(
 ) -> Iterator[list[Asked]]:
     """Lets the desk reach its server through a gateway; yields the requests of a kind that came by.
 
-    It kills the desk's victim, where there is one, once such a request is carried out and before the victim hears of it.
+    It kills the desk's victim, where there is one, once such a request is carried out and before that hears of it.
 
     Args:
         opened: the desk.

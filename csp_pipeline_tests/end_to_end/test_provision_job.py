@@ -1,4 +1,4 @@
-"""The job `provision` against a real server that fails, with a webhook and a mailbox that count: the quick histories."""
+"""The job `provision` against a real server that fails; a webhook and a mailbox count: the quick histories."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ SUCCEEDED = [("pending", "sent"), ("succeeded", None)]
 @pytest.fixture(scope="module")
 def fetched(once: Once) -> Path:
     """A partner, and a home that ran once before anything was asked for; tests copy it."""
-
     return once("provisioning", run_once)
 
 
@@ -158,7 +157,9 @@ def test_an_attestation_without_an_answer_is_taken_down_once_and_releases_what_w
     (agreement,) = [item for page in opened.provider.partner_center.agreements(seats[0]) for item in page.items]
     assert agreement["primaryContact"]["firstName"] == "Ada"
     assert opened.rows("SELECT * FROM provisioning.agreement_gaps WHERE customer_id = ?", seats[0]) == []
-    accepted = "SELECT mca_signer_name, CAST(mca_accepted_on AS VARCHAR) FROM partner_center.customers WHERE customer_id = ?"
+    accepted = (
+        "SELECT mca_signer_name, CAST(mca_accepted_on AS VARCHAR) FROM partner_center.customers WHERE customer_id = ?"
+    )
     assert opened.rows(accepted, seats[0]) == [("Ada Example", "2026-10-01")]
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REQUEST = ChangeRequest("R-1", None, "customer", "subscription", utc_now(), "somebody", "manual", "change_quantity",
-    new_quantity=Decimal(5))
+REQUEST = ChangeRequest(
+    "R-1", None, "customer", "subscription", utc_now(), "somebody", "manual", "change_quantity", new_quantity=Decimal(5)
+)
 CHANNEL, OTHER = "json://127.0.0.1:9", "json://127.0.0.1:9/other"
 
 

@@ -1,4 +1,4 @@
-"""What BI reads of provisioning, against numbers counted by hand: performance, agreement gaps, what the provider reports."""
+"""What BI reads of provisioning, against numbers counted by hand: performance, agreement gaps, reported problems."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Tables:
         cells = ", ".join(f"${name} AS {name}" for name in values)
         self.con.execute(f"INSERT INTO {table} BY NAME SELECT {cells}", values)
 
-    def ask(self, request_id: str, customer_id: str = A, operation: str = "change_quantity", **others: Any) -> ChangeRequest:  # noqa: ANN401
+    def ask(
+        self, request_id: str, customer_id: str = A, operation: str = "change_quantity", **others: object
+    ) -> ChangeRequest:
         """A request of an hour ago in the commercial terms."""
         asked = ChangeRequest(
             **{
@@ -63,7 +65,9 @@ class Tables:
         self.add("reference.license_change_requests", **row)
         return asked
 
-    def sent(self, asked: ChangeRequest, after: timedelta, finding: Finding | None, took: timedelta = 10 * SECONDS) -> None:
+    def sent(
+        self, asked: ChangeRequest, after: timedelta, finding: Finding | None, took: timedelta = 10 * SECONDS
+    ) -> None:
         """The ledger's word that a request was sent some time after it was asked for, and how it ended."""
         assert asked.requested_at is not None
         at = asked.requested_at + after
@@ -83,8 +87,8 @@ class Tables:
 def tables(home: Home) -> Iterator[Tables]:
     con = open_warehouse()
     con.execute(
-        "CREATE TEMP TABLE staged_audit_records (customer_id VARCHAR, operation_date TIMESTAMP, operation_type VARCHAR, "
-        "operation_status VARCHAR, resource_new_value VARCHAR, resource_old_value VARCHAR)"
+        "CREATE TEMP TABLE staged_audit_records (customer_id VARCHAR, operation_date TIMESTAMP, "
+        "operation_type VARCHAR, operation_status VARCHAR, resource_new_value VARCHAR, resource_old_value VARCHAR)"
     )
     yield Tables(con, home)
     con.close()
@@ -165,7 +169,9 @@ def test_agreement_gaps_tell_who_has_none_and_what_that_blocks(tables: Tables) -
         asked = tables.ask(f"W-{number}", requested_at=NOW - number * 60 * MINUTES, new_quantity=Decimal(quantity))
         held = Hold("agreement_missing", "Not accepted.", "Have it accepted.")
         tables.journal.note(waiting_record(asked.request_id, held, NOW))
-    tables.journal.note({"type": "attestation", "customer_id": "D", "content": "", "request_id": "", "is_accepted": True})
+    tables.journal.note(
+        {"type": "attestation", "customer_id": "D", "content": "", "request_id": "", "is_accepted": True}
+    )
     gaps = """
         SELECT name, account_id, acceptance, active_subscriptions, blocked_requests, blocked_quantity, first_blocked_at
         FROM provisioning.agreement_gaps ORDER BY name
@@ -181,7 +187,9 @@ REPORTED = "SELECT code, outcome, failure_class, operation, source FROM provisio
 ALERTED = "SELECT subscription_id, code FROM provisioning.events WHERE request_id IS NULL ORDER BY ALL"
 
 
-def told(tables: Tables, status: str, *, subscription_id: str = "s", asked: int = 5, have: int = 5, **others: Any) -> None:  # noqa: ANN401
+def told(
+    tables: Tables, status: str, *, subscription_id: str = "s", asked: int = 5, have: int = 5, **others: object
+) -> None:
     """A status of provisioning that a snapshot of today tells."""
     row = {"subject": "subscription", "customer_id": A, "subscription_id": subscription_id, "status": status}
     row |= {"quantity_requested": asked, "quantity_provisioned": have, "snapshot_on": NOW.date(), **others}
@@ -306,5 +314,12 @@ def test_the_order_of_a_purchase_made_here_is_not_reported_beside_its_request(ta
             product_name=name,
             ordered_at=NOW,
         )
-        told(tables, "unfulfilled", subscription_id=f"bought by {order_id}", subject="order_line", order_id=order_id, line_number=0)
+        told(
+            tables,
+            "unfulfilled",
+            subscription_id=f"bought by {order_id}",
+            subject="order_line",
+            order_id=order_id,
+            line_number=0,
+        )
     assert tables.rows(ALERTED) == [("bought by other", "not_provisioned")]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
-from csp_pipeline.orchestration.checks import PROVISIONING_CHECK, provisioning_check_result
+from csp_pipeline.orchestration.provisioning_check import PROVISIONING_CHECK, provisioning_check_result
 from csp_pipeline.steps import run
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
