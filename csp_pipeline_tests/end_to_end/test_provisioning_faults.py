@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from csp_pipeline_tests.conftest import Once
 
 TEAM = ["webhook", "desk@example.com"]
-RUNS = 3
+RUNS = 2
 
 
 @pytest.fixture
