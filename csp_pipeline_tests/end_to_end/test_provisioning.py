@@ -164,28 +164,37 @@ def test_an_attestation_without_an_answer_is_taken_down_once_and_releases_what_w
 
 
 @pytest.mark.long
-def test_a_distributor_is_sent_an_order_file_once_the_hold_is_lifted_and_its_confirmation_is_told(
+def test_a_distributor_is_sent_one_order_file_when_the_hold_is_lifted_and_another_when_a_rejection_is_released(
     opened: Desk,
 ) -> None:
     resold, other = opened.seats()[:2]
     had = opened.quantity(resold)
+    team, customer = ["webhook", "desk@example.com"], ["webhook", opened.service_email(resold)]
     opened.buy_at_a_distributor(resold)
     opened.hold(resold, on_hold=True)
     opened.ask("R-1", resold, had + 2)
     opened.ask("R-2", other, opened.quantity(other) + 1)
     opened.run()
-    assert (opened.orders(), opened.reasons()["R-1"]) == ([], "credit_hold")
+    assert (opened.orders(), opened.reasons()["R-1"], opened.told("R-1")) == ([], "credit_hold", team)
     opened.hold(resold, on_hold=False)
     for _ in range(2):
         opened.run()
-        ((reference, order),) = opened.orders()
+        ((first, order),) = opened.orders()
         assert (order["request_id"], order["subscription_id"], order["quantity"]) == ("R-1", resold[1], str(had + 2))
         assert opened.outcomes("R-1")[-1] == ("pending", None)
-    opened.confirm(reference, "confirmed", str(had + 2))
+    opened.confirm(first, "rejected", "")
     for _ in range(2):
         opened.run()
-        assert opened.outcomes("R-1")[-1] == ("succeeded", None)
-        told = opened.told("R-1")
-        assert told == ["webhook", "desk@example.com", "webhook", opened.service_email(resold)]
+        assert (len(opened.orders()), opened.outcomes("R-1")[-1]) == (1, ("failed", "rejected"))
+        assert opened.told("R-1") == team * 2
+    opened.do("provisioning", "release", "R-1")
+    opened.run()
+    ((second, again),) = [(name, row) for name, row in opened.orders() if name != first]
+    assert again == order | {"order_reference": second}
+    opened.confirm(second, "confirmed", str(had + 2))
+    for _ in range(2):
+        opened.run()
+        assert (len(opened.orders()), opened.outcomes("R-1")[-1]) == (2, ("succeeded", None))
+        assert opened.told("R-1") == team * 2 + customer
     assert opened.outcomes("R-2") == SUCCEEDED
     assert (opened.changes(resold), len(opened.changes(other))) == ([], 1)

@@ -183,6 +183,23 @@ def test_agreement_gaps_tell_who_has_none_and_what_that_blocks(tables: Tables) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "price", "target"),
+    [
+        ({"product_id": "P", "sku_id": "1", "unit_price": "12.5"}, Decimal("62.5"), "partner_center"),
+        ({"product_id": "P", "unit_price": "3", "cost_source": "distributor"}, Decimal(15), "distributor"),
+        ({"product_id": "P", "sku_id": "2", "unit_price": "12.5"}, None, "partner_center"),
+        ({"product_id": "P", "sku_id": "1", "unit_price": "12.5", "subscription_id": "s"}, None, "partner_center"),
+    ],
+)
+def test_a_purchase_is_worth_what_the_line_for_its_product_says_and_goes_to_whom_that_names(
+    tables: Tables, line: dict[str, str], price: Decimal | None, target: str
+) -> None:
+    tables.add("reference.contract_lines", contract_line_id="C", customer_id=A, currency="EUR", **line)
+    tables.ask("R-1", operation="purchase", subscription_id=None, product_id="p", sku_id="1")
+    assert tables.rows("SELECT price_affected_amount, target FROM provisioning.requests") == [(price, target)]
+
+
 REPORTED = "SELECT code, outcome, failure_class, operation, source FROM provisioning.reported_problems ORDER BY ALL"
 ALERTED = "SELECT subscription_id, code FROM provisioning.events WHERE request_id IS NULL ORDER BY ALL"
 
