@@ -192,8 +192,8 @@ def _offer(request: ChangeRequest, standing: Standing) -> Hold | None:
             "not_offered",
             f"SKU {request.sku_id} of product {request.product_id} is not sold to this customer as asked for; it is "
             f"sold: {ways}.",
-            "Correct product_id, sku_id, term_duration or billing_cycle of the request, and it goes out by itself; one made "
-            "by command is cancelled and asked for again.",
+            "Correct product_id, sku_id, term_duration or billing_cycle of the request, and it goes out by itself; one "
+            "made by command is cancelled and asked for again.",
             is_absolute=True,
         )
     return Hold(

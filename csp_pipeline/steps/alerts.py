@@ -14,8 +14,8 @@ from csp_pipeline.errors import UsageError
 from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, kind_of, urls_of
 from csp_pipeline.notifications.outbox import ATTEMPT, REPLAY, RESULT, Alert, Entry, Outbox
 from csp_pipeline.notifications.templates import render
-from csp_pipeline.steps.alert_facts import SERVICE_TEAM, News
 from csp_pipeline.steps.journal import Journal, utc_now
+from csp_pipeline.steps.news import SERVICE_TEAM, News
 from csp_pipeline.storage.ledger import ALERTS, catch_up_head, read_batches
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagster
 
 def gone() -> int:
     """The number of a process that ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:  # noqa: S603  (our own interpreter)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
     return process.pid
 
@@ -55,7 +55,7 @@ def test_the_instance_of_a_home_looks_after_its_runs(instance: dg.DagsterInstanc
 
 
 def test_a_process_that_ended_and_was_not_collected_is_not_alive() -> None:
-    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:  # noqa: S603  (as above)
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.read()  # until it ends
         for _ in range(200):

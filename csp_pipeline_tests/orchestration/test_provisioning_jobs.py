@@ -17,7 +17,6 @@ from csp_pipeline.domain.provisioning_gates import Hold
 from csp_pipeline.domain.provisioning_records import waiting_record
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration.provisioning import ask_for
-from csp_pipeline.settings import Settings
 from csp_pipeline.steps.alerts import failed_run, read_outbox, tell
 from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.steps.provisioning_facts import read_facts
@@ -25,6 +24,7 @@ from csp_pipeline.storage.warehouse import writing
 from csp_pipeline_tests.sources.answering import serving
 
 if TYPE_CHECKING:
+    from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
 
 
@@ -51,7 +51,8 @@ def waiting(settings: Settings, home: Home) -> Settings:
     with writing(home) as connection:
         connection.execute("INSERT INTO reference.account_tenants BY NAME SELECT 'A' AS account_id, 'c' AS customer_id")
         connection.execute(
-            "INSERT INTO partner_center.customers BY NAME SELECT 'c' AS customer_id, DATE '2026-01-02' AS mca_accepted_on"
+            "INSERT INTO partner_center.customers BY NAME SELECT 'c' AS customer_id, "
+            "DATE '2026-01-02' AS mca_accepted_on"
         )
     return settings
 

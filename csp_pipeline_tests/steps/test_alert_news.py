@@ -16,7 +16,7 @@ from csp_pipeline.cli import app
 from csp_pipeline.errors import CspError
 from csp_pipeline.notifications.outbox import QUIET
 from csp_pipeline.settings import Settings
-from csp_pipeline.steps.alert_facts import News, read_news
+from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import failed_run, read_outbox, tell
 from csp_pipeline.storage.warehouse import writing
 from csp_pipeline_tests.end_to_end.command import environment
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from csp_pipeline.steps.news import News
     from csp_pipeline.storage.home import Home
 
 TENTH = datetime(2026, 10, 10, 12)  # noqa: DTZ001  (UTC without zone, as everywhere)
@@ -100,10 +101,21 @@ def unproven(team: Team, amount: str = "-0.37") -> None:
 def unexplained(team: Team, amount: str = "1234.5") -> None:
     team.con.execute("DELETE FROM reconciliation.differences")
     for part, cause in ((amount, "unexplained"), ("7", "timing")):
-        team.add("reconciliation.differences", service_month="2026-09", currency="EUR", cause=cause, amount=part)
+        team.add(
+            "reconciliation.differences",
+            service_month="2026-09",
+            account_id="A1",
+            subscription_id="s1",
+            currency="EUR",
+            cause=cause,
+            amount=part,
+            explanation="10 seats billed and 12 on the invoice.",
+        )
+    team.add("reference.accounts", account_id="A1", name="Fabrikam")
 
 
 def losing(team: Team, amount: str = "150.006") -> None:
+    team.add("partner_center.customers", customer_id="C", name="Fabrikam")
     team.con.execute("DELETE FROM cost.lost_credit")
     for part in (amount, "0"):
         team.add(
@@ -144,12 +156,21 @@ PLANTED: dict[str, tuple[Callable[[Team], None], str, tuple[str, ...]]] = {
     "a difference without a cause": (
         unexplained,
         "Unexplained: 1234.50 EUR in revenue and cost of 2026-09",
-        ("1 difference between revenue and cost of 2026-09 has no cause", "reconciliation.differences"),
+        (
+            "1 difference between revenue and cost of 2026-09 has no cause",
+            "- 1234.50 EUR: subscription s1, Fabrikam: 10 seats billed and 12 on the invoice.",
+            "reconciliation.differences",
+        ),
     ),
     "credit lost above the limit": (
         losing,
         "Earned credit is being lost: 150.01 EUR a month",
-        ("1 resource of 1 customer earns no partner earned credit", "the limit is 100 EUR", "cost.lost_credit"),
+        (
+            "1 resource of 1 customer earns no partner earned credit",
+            "the limit is 100 EUR",
+            "- Fabrikam: 150.01 EUR a month, 1 resource",
+            "cost.lost_credit",
+        ),
     ),
     "an invoice that is late": (
         late,

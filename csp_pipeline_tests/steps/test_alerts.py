@@ -13,9 +13,10 @@ from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.notifications.channels import channels_of
 from csp_pipeline.notifications.templates import shipped
 from csp_pipeline.settings import Settings
-from csp_pipeline.steps.alert_facts import News, _outcomes
+from csp_pipeline.steps.alert_facts import outcomes
 from csp_pipeline.steps.alert_tables import build_alerts
 from csp_pipeline.steps.alerts import DeliveryReport, failed_run, read_outbox, replay, tell
+from csp_pipeline.steps.news import News
 from csp_pipeline.steps.provisioning_tables import build_provisioning
 from csp_pipeline_tests.notifications.mail_server import Mails, receiving
 from csp_pipeline_tests.sources.answering import Service, serving
@@ -86,7 +87,7 @@ def mailbox(mails: Mails) -> str:
 def told(case: ProvisioningCase, settings: Settings, *, at: Callable[[str], None] = lambda _: None) -> DeliveryReport:
     """What a run does after its requests: fill the tables, tell what there is to tell."""
     build_provisioning(case.con, settings, case.now)
-    return tell(settings, _outcomes(case.con, case.now), now=lambda: case.now, at=at)
+    return tell(settings, outcomes(case.con, case.now), now=lambda: case.now, at=at)
 
 
 def messages(hook: Service) -> list[dict[str, str]]:
