@@ -17,6 +17,8 @@ EVERY_SECONDS = 3600
 ALERTS_EVERY_SECONDS = 60
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 """So long after the provider was asked about requests under way it is asked again, although nothing changed here."""
+TRIED_AGAIN_AFTER = timedelta(minutes=10)
+"""So long after a run that ended in an exception the same is tried again."""
 
 
 def build_month_close() -> dg.SensorDefinition:
@@ -60,7 +62,7 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
     """The sensor that works on requests and delivers alerts between runs.
 
     Its cursor is the state that a run was asked for, and when: while that state stays, the provider is asked again only
-    after `ASKED_AGAIN_AFTER`, or when the last run did not come to its end.
+    after `ASKED_AGAIN_AFTER`, or when the last run was killed.
 
     Args:
         now: UTC without zone.
@@ -83,8 +85,8 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
         if not is_due and not state:
             return dg.SkipReason("No alert is due, and no request is new or under way.")
         last = json.loads(context.cursor or "{}")
-        is_rested = last.get("state") == state and at < datetime.fromisoformat(last["at"]) + ASKED_AGAIN_AFTER
-        if not is_due and is_rested and not _is_last_run_broken(context.instance):
+        pause = _pause(context.instance, is_due=is_due)
+        if last.get("state") == state and at < datetime.fromisoformat(last["at"]) + pause:
             return dg.SkipReason("Nothing changed since the last look at what is under way.")
         context.update_cursor(json.dumps({"state": state, "at": at.isoformat()}))
         return dg.RunRequest()
@@ -92,9 +94,13 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
     return look
 
 
-def _is_last_run_broken(instance: dg.DagsterInstance) -> bool:
+def _pause(instance: dg.DagsterInstance, *, is_due: bool) -> timedelta:
+    """How long the same state is left alone: not at all after a run that was killed, or when an alert is due."""
     runs = instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
-    return bool(runs) and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+    if runs and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}:
+        has_failed_itself = bool(instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
+        return TRIED_AGAIN_AFTER if has_failed_itself else timedelta()
+    return timedelta() if is_due else ASKED_AGAIN_AFTER
 
 
 def build_failed_runs() -> dg.SensorDefinition:

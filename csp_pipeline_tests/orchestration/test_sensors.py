@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from csp_pipeline.domain.provisioning import ChangeRequest, Finding
 from csp_pipeline.domain.provisioning_records import intent_record, outcome_record
 from csp_pipeline.orchestration.provisioning import ask_for
-from csp_pipeline.orchestration.sensors import ASKED_AGAIN_AFTER, build_alerts
+from csp_pipeline.orchestration.sensors import ASKED_AGAIN_AFTER, TRIED_AGAIN_AFTER, build_alerts
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps.alerts import failed_run, tell
 from csp_pipeline.steps.journal import Journal, utc_now
@@ -94,6 +94,31 @@ def test_a_run_that_failed_or_was_killed_is_followed_by_another(sensor: Sensor) 
     (run,) = sensor.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     sensor.instance.report_run_failed(run)
     assert [sensor.starts(), sensor.starts()] == [1, 0]
+
+
+def test_a_run_that_fails_by_itself_is_not_started_again_every_minute(sensor: Sensor) -> None:
+    sensor.settings = with_channel(sensor.settings, CHANNEL)
+    tell(sensor.settings, [failed_run(RuntimeError("The disk is full."), sensor.at)], send=lambda *_: "no answer")
+    sensor.at += timedelta(minutes=6)
+    assert sensor.starts() == 1
+    failing_provision().execute_in_process(instance=sensor.instance, raise_on_error=False)
+    assert [sensor.starts(), sensor.starts()] == [0, 0]
+    sensor.at += TRIED_AGAIN_AFTER
+    assert sensor.starts() == 1
+
+
+def failing_provision() -> dg.JobDefinition:
+    """A job of that name whose work ends in an exception."""
+
+    @dg.op
+    def work() -> None:
+        raise RuntimeError("The template cannot be used.")
+
+    @dg.job(name="provision")
+    def job() -> None:
+        work()
+
+    return job
 
 
 def test_an_alert_is_delivered_when_it_is_due_and_not_over_a_channel_that_is_no_more(sensor: Sensor) -> None:
