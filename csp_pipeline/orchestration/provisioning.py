@@ -16,6 +16,7 @@ from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import (
     DeliveryReport,
     channels,
+    failed_job,
     failed_run,
     read_outbox,
     replay,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from csp_pipeline.settings import Settings
     from csp_pipeline.sources.provisioning_targets import Target
+    from csp_pipeline.steps.news import News
 
 OPEN = frozenset({"new", "released", "sent", "pending"})
 """States in which something is to be done without a change of terms: send it, or ask what became of it."""
@@ -108,10 +110,24 @@ def tell_people(settings: Settings, problems: Sequence[str] = ()) -> DeliveryRep
 
 
 def tell_of_failure(settings: Settings, error: BaseException) -> None:
-    """Tell the service team that a run failed; whatever goes wrong here must not hide why it did."""
-    if not settings.alert_urls or isinstance(error, UsageError):
+    """Tell the service team that a run failed."""
+    if not isinstance(error, UsageError):
+        _tell_at_all_costs(settings, failed_run(error, utc_now()))
+
+
+def tell_of_kill(settings: Settings, run_id: str, stage: str) -> None:
+    """Tell the service team that the run before this one was killed, as it could not do so itself."""
+    sentence = f"The run before this one was killed at its stage {stage}; this one does its work again."
+    _tell_at_all_costs(settings, failed_job(run_id, "run", sentence, utc_now(), next_step=_AFTER_A_KILL))
+
+
+_AFTER_A_KILL = "None if it stays the only one; else look who ends it: memory, a time limit, a machine that restarts."
+
+
+def _tell_at_all_costs(settings: Settings, news: News) -> None:
+    """Tell of a failure; whatever goes wrong here must not hide why the run failed."""
+    if not settings.alert_urls:
         return
-    news = failed_run(error, utc_now())
     try:
         with exclusive(settings.home):
             tell(settings, [news])

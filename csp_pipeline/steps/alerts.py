@@ -262,7 +262,10 @@ def failed_run(error: BaseException, at: datetime) -> News:
     )
 
 
-def failed_job(run_id: str, job: str, sentence: str, at: datetime) -> News:
+_LOOK_AT_IT = "Look at that run in Dagster, mend what it names, start it again."
+
+
+def failed_job(run_id: str, job: str, sentence: str, at: datetime, *, next_step: str = _LOOK_AT_IT) -> News:
     """The news that a run of Dagster failed; another one of the same job within a day is a repeat."""
     return News(
         kind=RUN_FAILED,
@@ -270,8 +273,5 @@ def failed_job(run_id: str, job: str, sentence: str, at: datetime) -> News:
         event_id=event_id_of(RUN_FAILED, run_id),
         topic=job,
         occurred_at=at,
-        values={
-            "sentence": sentence,
-            "next_step": "Look at that run in Dagster, mend what it names, start it again.",
-        },
+        values={"sentence": sentence, "next_step": next_step},
     )

@@ -9,11 +9,14 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 from starlette.responses import Response
+from typer.testing import CliRunner
 
+from csp_pipeline.cli import app
 from csp_pipeline.definitions import build_definitions
-from csp_pipeline.orchestration.instance import COMMAND_TAG
+from csp_pipeline.orchestration.instance import COMMAND_TAG, open_instance
 from csp_pipeline.orchestration.sensors import build_failed_runs
 from csp_pipeline.settings import Settings
+from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, environment
 from csp_pipeline_tests.sources.answering import Service, serving
 
 if TYPE_CHECKING:
@@ -79,6 +82,23 @@ def test_a_killed_run_is_told_once_and_what_told_so_itself_is_not(home: Home, ho
     assert message["title"] == "The pipeline's run failed"
     assert "nightly_job" in message["message"]
     assert "Its process 123 is gone" in message["message"]
+
+
+@pytest.mark.long
+def test_the_run_after_one_that_was_killed_tells_of_it_once_and_goes_on(
+    home: Home, hook: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    (home.inbox / "notes.csv").write_text("note\nhello\n", "utf-8")
+    with open_instance(home) as instance:
+        run = dg.DagsterRun(job_name="drafts", tags={COMMAND_TAG: "run"}, status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+    told = environment(home.root) | {"CSP_ALERT_URLS": hook.url.replace("http", "json")}
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["run"], env=told).exit_code == NEEDS_A_PERSON
+    (message,) = [json.loads(asked.body) for asked in hook.asked]
+    assert message["title"] == "The pipeline's run failed"
+    assert "was killed at its stage drafts" in message["message"]
 
 
 def test_a_job_started_here_that_fails_says_why() -> None:
