@@ -48,9 +48,17 @@ def build_definitions(
     wiring = dg.Definitions(
         assets=[asset for group in GROUPS for asset in group.build(writer_pool)],
         asset_checks=[*checks.build_identity_checks(writer_pool), checks.build_expectations_check()],
-        jobs=[jobs.nightly_job, jobs.month_close, jobs.issue, jobs.provision, jobs.decide_request, jobs.replay],
+        jobs=[
+            jobs.nightly_job,
+            jobs.month_close,
+            jobs.issue,
+            jobs.provision,
+            jobs.decide_request,
+            jobs.replay,
+            jobs.tell_of_failed_run,
+        ],
         schedules=[schedules.nightly],
-        sensors=[sensors.build_month_close(), sensors.build_alerts()],
+        sensors=[sensors.build_month_close(), sensors.build_alerts(), sensors.build_failed_runs()],
         resources={"settings": settings, "on_progress": print, **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.offers import Offer
     from csp_pipeline.domain.provisioning import ChangeRequest
 
+LIFTED_BY_A_PERSON = frozenset({"stale", "seat_limit", "window_closed"})
+"""Reasons to wait that a release by a person lifts."""
 STALE_AFTER = timedelta(days=30)
 """A request older than this that nobody carried out is not sent by itself: what was wanted may have changed."""
 
@@ -190,13 +192,15 @@ def _offer(request: ChangeRequest, standing: Standing) -> Hold | None:
             "not_offered",
             f"SKU {request.sku_id} of product {request.product_id} is not sold to this customer as asked for; it is "
             f"sold: {ways}.",
-            "Correct product_id, sku_id, term_duration or billing_cycle of the request; it then goes out by itself.",
+            "Correct product_id, sku_id, term_duration or billing_cycle of the request, and it goes out by itself; one "
+            "made by command is cancelled and asked for again.",
             is_absolute=True,
         )
     return Hold(
         "term_unclear",
         f"It is sold in several ways and the request does not say which: {ways}. A term binds the customer, so none is "
         "chosen for it.",
-        "Say so in term_duration and billing_cycle of the request; it then goes out by itself.",
+        "Say so in term_duration and billing_cycle of the request, and it goes out by itself; one made by command is "
+        "cancelled and asked for again with --term and --billing-cycle.",
         is_absolute=True,
     )

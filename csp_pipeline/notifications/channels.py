@@ -42,7 +42,7 @@ class Channel:
     @property
     def is_mail(self) -> bool:
         """Whether it can write to an account's own address."""
-        return self.name.partition("-")[0] in _MAIL
+        return kind_of(self.name) in _MAIL
 
     def url_for(self, recipient: str) -> str:
         """The address for a message to one recipient; the address itself when there is none."""
@@ -50,6 +50,11 @@ class Channel:
             return self.url
         bare = _TO.sub("", self.url).rstrip("?&")
         return f"{bare}{'&' if '?' in bare else '?'}to={quote(recipient, safe='@')}"
+
+
+def kind_of(name: str) -> str:
+    """What a channel is, by its name: mailto, json, msteams and so on."""
+    return name.partition("-")[0]
 
 
 class Deliver(Protocol):

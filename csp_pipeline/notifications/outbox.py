@@ -57,6 +57,11 @@ class Alert:
         """What alerts of one digest have in common."""
         return self.is_like[:4]
 
+    @property
+    def tells(self) -> tuple[str, str, str]:
+        """What it says and to whom, over whatever channel."""
+        return self.event_id, self.kind, self.audience
+
     def as_record(self) -> Record:
         """The alert as the ledger keeps it."""
         return {
@@ -131,6 +136,13 @@ class Outbox:
             elif kind == REPLAY:
                 entry.is_open, entry.tried, entry.delivered_at, entry.last_at = False, 0, None, None
                 entry.error = entry.digest_id = None
+
+    def by_what_they_tell(self) -> dict[tuple[str, str, str], list[Entry]]:
+        """The alerts of each piece of news, over all channels."""
+        found: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in self.entries.values():
+            found.setdefault(entry.alert.tells, []).append(entry)
+        return found
 
     def due(self, now: datetime) -> list[list[Entry]]:
         """What may go out now, message by message: one alert each, or several as a digest."""

@@ -74,6 +74,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,  # plain text
     )
     environment.filters["number"] = _number
+    environment.filters["units"] = _units
     return environment
 
 
@@ -83,3 +84,9 @@ def _number(value: Any) -> str:  # noqa: ANN401  (a decimal, a whole number or n
         return "-"
     text = f"{value:f}" if not isinstance(value, int) else str(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _units(value: Any) -> str:  # noqa: ANN401  (as above)
+    """A quantity with its unit."""
+    number = _number(value)
+    return f"{number} unit" if number == "1" else f"{number} units"

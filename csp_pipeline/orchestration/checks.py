@@ -58,49 +58,6 @@ def _in_words(number: str, state: str, amount: Decimal | None, currency: str) ->
     return f"{number}: {state}, {unexplained} {currency} unexplained"
 
 
-PROVISIONING_CHECK = dg.AssetCheckSpec(
-    "changes_are_provisioned",
-    asset=dg.AssetKey(["provisioning", "events"]),
-    description="No change failed, and none that was asked for waits for somebody: else the service team has work.",
-    blocking=False,
-)
-
-
-def provisioning_check_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    """What the service team has to look at, in one sentence: the failed changes, the latest first."""
-    rows = connection.execute(
-        """
-        SELECT
-            coalesce('request ' || request_id, 'subscription ' || subscription_id) || ' of customer ' || customer_id,
-            concat_ws(', ', failure_class, 'code ' || code),
-            message
-        FROM provisioning.events
-        WHERE outcome = 'failed' AND coalesce(code, '') <> 'cancelled'
-        QUALIFY row_number() OVER (
-            PARTITION BY coalesce(request_id, event_id) ORDER BY occurred_at DESC, event_id
-        ) = 1
-        AND coalesce(request_id, '') NOT IN (
-            SELECT request_id FROM provisioning.requests WHERE state <> 'failed'
-        )
-        ORDER BY occurred_at DESC, event_id
-        """
-    ).fetchall()
-    waiting = connection.execute("SELECT count(*) FROM provisioning.requests WHERE state = 'waiting'").fetchone()
-    held = int(waiting[0]) if waiting else 0
-    sentence = (
-        "No change failed" if not rows else f"{len(rows)} changes failed, the latest is {rows[0][0]} ({rows[0][1]})"
-    )
-    said = f": {rows[0][2].rstrip('.')}" if rows else ""
-    return dg.AssetCheckResult(
-        asset_key=PROVISIONING_CHECK.asset_key,
-        check_name=PROVISIONING_CHECK.name,
-        passed=not rows,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{sentence}{said}; {held} requests wait.",
-        metadata={"failed": len(rows), "waiting": held},
-    )
-
-
 EXPECTATIONS_CHECK = dg.AssetCheckSpec(
     "readers_find_what_they_expect",
     asset=dg.AssetKey(["meta", "tables"]),

@@ -76,17 +76,17 @@ def _remove_databases(folder: Path) -> None:
             entry.unlink()
 
 
-def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
+def close_abandoned_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Mark runs of the command as failed whose process is gone.
 
     The caller holds the lock of the home, so no other process of the command can be alive.
 
     Returns:
-        How many there were.
+        Those runs.
     """
     started = instance.get_runs(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={COMMAND_TAG: "run"})
     )
     for run in started:
         instance.report_run_failed(run, "The process that ran this was ended; the next run did its work again.")
-    return len(started)
+    return list(started)

@@ -221,3 +221,28 @@ def deliver_again(context: dg.OpExecutionContext) -> None:
 def replay() -> None:
     """A person asks for an alert once more."""
     deliver_again()
+
+
+@dg.op(
+    required_resource_keys={"settings"},
+    config_schema={
+        "run_id": dg.Field(str, description="The run that failed; it is told once."),
+        "job": dg.Field(str, description="Its job; the same one within a day is a repeat."),
+        "sentence": dg.Field(str, description="What happened."),
+    },
+)
+def tell_run_failed(context: dg.OpExecutionContext) -> None:
+    """Put the alert into the outbox and deliver what is due."""
+    from csp_pipeline.steps.alerts import failed_job, tell  # noqa: PLC0415
+    from csp_pipeline.steps.journal import utc_now  # noqa: PLC0415
+    from csp_pipeline.storage.warehouse import exclusive  # noqa: PLC0415
+
+    settings, given = context.resources.settings, context.op_config
+    with exclusive(settings.home):
+        tell(settings, [failed_job(given["run_id"], given["job"], given["sentence"], utc_now())])
+
+
+@dg.job(description="Tell the service team that a run failed; the sensor failed_runs starts it.")
+def tell_of_failed_run() -> None:
+    """One alert on one failed run."""
+    tell_run_failed()

@@ -21,7 +21,7 @@ from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
-from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_people
+from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_of_kill, tell_people
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
 from csp_pipeline.steps.publish import audit
@@ -113,7 +113,8 @@ def run_month(
         _telling_of_failure(settings),
         open_instance(home) as instance,
     ):
-        close_abandoned_runs(instance)
+        for run in close_abandoned_runs(instance):
+            tell_of_kill(settings, run.run_id, run.job_name)
         definitions = build_definitions(settings, writer_pool=None, resources={"on_progress": on_progress})
         state = _Month(settings, definitions, instance, on_progress)
         if take_files:

@@ -8,25 +8,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, utc_text
+from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, histories, utc_text
 from csp_pipeline.domain.provisioning_records import request_record
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.steps.alert_facts import read_news
-from csp_pipeline.steps.alerts import DeliveryReport, channels, failed_run, read_outbox, replay, tell
-from csp_pipeline.steps.attestation import attest, to_attest
+from csp_pipeline.steps.alerts import (
+    DeliveryReport,
+    channels,
+    failed_job,
+    failed_run,
+    read_outbox,
+    replay,
+    tell,
+    tell_without_ledger,
+)
+from csp_pipeline.steps.attestation import attest, to_attest, unanswered
 from csp_pipeline.steps.journal import Journal, utc_now
 from csp_pipeline.steps.provisioning import DISTRIBUTOR, open_requests, provision, target_of
-from csp_pipeline.steps.provisioning_facts import Facts, read_facts
-from csp_pipeline.storage.ledger import PROVISIONING, last_hash
+from csp_pipeline.steps.provisioning_facts import ABOUT_REQUESTS, Facts, read_facts, read_records
+from csp_pipeline.storage.ledger import LedgerDamagedError
 from csp_pipeline.storage.warehouse import exclusive, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from csp_pipeline.settings import Settings
     from csp_pipeline.sources.provisioning_targets import Target
+    from csp_pipeline.steps.news import News
 
+OPEN = frozenset({"new", "released", "sent", "pending"})
+"""States in which something is to be done without a change of terms: send it, or ask what became of it."""
 ATTEMPTS = 3
 """Requests per call while provisioning: what fails is tried again after all others, so each call need not wait long."""
 
@@ -97,38 +110,59 @@ def tell_people(settings: Settings, problems: Sequence[str] = ()) -> DeliveryRep
 
 
 def tell_of_failure(settings: Settings, error: BaseException) -> None:
-    """Tell the service team that a run failed; whatever goes wrong here must not hide why it did."""
-    if not settings.alert_urls or isinstance(error, UsageError):
+    """Tell the service team that a run failed."""
+    if not isinstance(error, UsageError):
+        _tell_at_all_costs(settings, failed_run(error, utc_now()))
+
+
+def tell_of_kill(settings: Settings, run_id: str, stage: str) -> None:
+    """Tell the service team that the run before this one was killed, as it could not do so itself."""
+    sentence = f"The run before this one was killed at its stage {stage}; this one does its work again."
+    _tell_at_all_costs(settings, failed_job(run_id, "run", sentence, utc_now(), next_step=_AFTER_A_KILL))
+
+
+_AFTER_A_KILL = "None if it stays the only one; else look who ends it: memory, a time limit, a machine that restarts."
+
+
+def _tell_at_all_costs(settings: Settings, news: News) -> None:
+    """Tell of a failure; whatever goes wrong here must not hide why the run failed."""
+    if not settings.alert_urls:
         return
     try:
         with exclusive(settings.home):
-            tell(settings, [failed_run(error, utc_now())])
+            tell(settings, [news])
+    except LedgerDamagedError:
+        tell_without_ledger(settings, news)
     except CspError:
         return
 
 
-def is_anything_due(settings: Settings) -> bool:
-    """Whether an alert may be delivered now; the lock of the home is not needed to look."""
-    return bool(channels(settings)) and bool(read_outbox(settings.home).due(utc_now()))
+def is_anything_due(settings: Settings, at: datetime) -> bool:
+    """Whether an alert may be delivered at a time, UTC without zone; the lock of the home is not needed to look."""
+    over = {channel.name for channel in channels(settings)}
+    return bool(over) and any(message[0].alert.channel in over for message in read_outbox(settings.home).due(at))
 
 
-def unfinished(settings: Settings) -> list[list[str]]:
-    """The requests of the published copy that are not finished, with their state: what the next look has to do."""
+def under_way(settings: Settings) -> list[list[str]]:
+    """The requests that the next look has something to do with, with their state; none while nothing is sent.
+
+    What the ledger tells counts, and of requests that it does not know yet, what was published.
+    """
     import duckdb  # noqa: PLC0415  (not needed to load the definitions)
 
-    if not settings.is_provisioning_on or not settings.home.published.is_file():
+    if not settings.is_provisioning_on:
         return []
-    last = last_hash(settings.home.ledger, only=(PROVISIONING,))
-    with duckdb.connect(str(settings.home.published), read_only=True) as connection:
-        rows = connection.execute(
-            """
-            SELECT request_id, state
-            FROM provisioning.requests
-            WHERE state = 'pending' OR (state = 'waiting' AND code = 'not_sent')
-            ORDER BY request_id
-            """
-        ).fetchall()
-    return [[request_id, state, last] for request_id, state in rows]
+    records = read_records(settings.home)
+    known = histories(record for record in records if record["type"] in {REQUEST, *ABOUT_REQUESTS})
+    found = [[request_id, history.state, str(len(history.records))] for request_id, history in known.items()]
+    told = [one for one in found if one[1] in OPEN]
+    if settings.home.published.is_file():
+        with duckdb.connect(str(settings.home.published), read_only=True) as connection:
+            rows = connection.execute(
+                "SELECT request_id FROM provisioning.requests WHERE state = 'waiting' AND code = 'not_sent'"
+            ).fetchall()
+        told += [[request_id, "new", "0"] for (request_id,) in rows if request_id not in known]
+    return sorted(told + [[content, "sent", "0"] for content in unanswered(records)])
 
 
 def decide(settings: Settings, request_id: str, decision: str, by: str) -> str:

@@ -2,15 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 
-from csp_pipeline.orchestration.jobs import month_close, provision
+from csp_pipeline.orchestration.instance import COMMAND_TAG
+from csp_pipeline.orchestration.jobs import month_close, nightly_job, provision, tell_of_failed_run
 from csp_pipeline.orchestration.made_up_partner import is_fetched, is_server_given
+from csp_pipeline.steps.journal import utc_now
 from csp_pipeline.steps.run import is_known
 
 EVERY_SECONDS = 3600
-ALERTS_EVERY_SECONDS = 300
+ALERTS_EVERY_SECONDS = 60
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+"""So long after the provider was asked about requests under way it is asked again, although nothing changed here."""
+TRIED_AGAIN_AFTER = timedelta(minutes=10)
+"""So long after a run that ended in an exception the same is tried again."""
 
 
 def build_month_close() -> dg.SensorDefinition:
@@ -50,10 +58,14 @@ def build_month_close() -> dg.SensorDefinition:
     return poll
 
 
-def build_alerts() -> dg.SensorDefinition:
+def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinition:
     """The sensor that works on requests and delivers alerts between runs.
 
-    Its cursor is the state that a run was asked for, so that nothing starts while nothing changed and nothing is due.
+    Its cursor is the state that a run was asked for, and when: while that state stays, the provider is asked again only
+    after `ASKED_AGAIN_AFTER`, or when the last run was killed.
+
+    Args:
+        now: UTC without zone.
     """
 
     @dg.sensor(
@@ -62,18 +74,67 @@ def build_alerts() -> dg.SensorDefinition:
         minimum_interval_seconds=ALERTS_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         required_resource_keys={"settings"},
-        description="Every five minutes: works on requests that are under way, and delivers alerts that are due.",
+        description="Every minute: works on requests that are under way, and delivers alerts that are due.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Look at the published copy and the outbox."""
-        from csp_pipeline.orchestration.provisioning import is_anything_due, unfinished  # noqa: PLC0415
+        """Look at the ledger and the published copy."""
+        from csp_pipeline.orchestration.provisioning import is_anything_due, under_way  # noqa: PLC0415
 
-        settings = context.resources.settings
-        is_due, under_way = is_anything_due(settings), unfinished(settings)
-        state = json.dumps([is_due, under_way])
-        if not is_due and (not under_way or context.cursor == state):
+        settings, at = context.resources.settings, now()
+        state, is_due = under_way(settings), is_anything_due(settings, at)
+        if not is_due and not state:
             return dg.SkipReason("No alert is due, and no request is new or under way.")
-        context.update_cursor(state)
+        last = json.loads(context.cursor or "{}")
+        pause = _pause(context.instance, is_due=is_due)
+        if last.get("state") == state and at < datetime.fromisoformat(last["at"]) + pause:
+            return dg.SkipReason("Nothing changed since the last look at what is under way.")
+        context.update_cursor(json.dumps({"state": state, "at": at.isoformat()}))
         return dg.RunRequest()
 
     return look
+
+
+def _pause(instance: dg.DagsterInstance, *, is_due: bool) -> timedelta:
+    """How long the same state is left alone: not at all after a run that was killed, or when an alert is due."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
+    if runs and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}:
+        has_failed_itself = bool(instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
+        return TRIED_AGAIN_AFTER if has_failed_itself else timedelta()
+    return timedelta() if is_due else ASKED_AGAIN_AFTER
+
+
+def build_failed_runs() -> dg.SensorDefinition:
+    """The sensor that has the service team told of failed runs, other than those that told it themselves.
+
+    A run that works through a month tells when it fails, but not when its process is killed; the runs of its stages are
+    part of it.
+    """
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        request_job=tell_of_failed_run,
+        minimum_interval_seconds=ALERTS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Tells the service team of runs that were killed, or that failed without telling so themselves.",
+    )
+    def look(context: dg.RunFailureSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Ask for the alert, unless somebody told already."""
+        run, failed_steps = context.dagster_run, context.get_step_failure_events()
+        is_told = bool(failed_steps) and run.job_name in {nightly_job.name, month_close.name}
+        if is_told or COMMAND_TAG in run.tags or run.job_name == tell_of_failed_run.name:
+            yield dg.SkipReason(f"The run of {run.job_name} told of its failure itself, or is part of one that does.")
+            return
+        said = _said(failed_steps) or context.failure_event.message or "It does not say why."
+        sentence = f"The run of {run.job_name} in Dagster ({run.run_id}) failed: {said}"
+        config = {"run_id": run.run_id, "job": run.job_name, "sentence": sentence}
+        yield dg.RunRequest(run_key=run.run_id, run_config={"ops": {"tell_run_failed": {"config": config}}})
+
+    return look
+
+
+def _said(failed_steps: Sequence[dg.DagsterEvent]) -> str:
+    """The innermost error of the first step that failed, on one line."""
+    error = failed_steps[0].step_failure_data.error if failed_steps else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split()) if error is not None else ""

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 LOG_LAG = timedelta(hours=1)
 """The activity log is told to lag by a quarter of an hour; after this long, what is not in it did not happen."""
 LONGEST_PENDING = timedelta(hours=24)
+FAILED_AGAIN = (
+    "It failed each time it was tried. Release the request once the provider works again; if it goes on, open a case "
+    "with Microsoft."
+)
+"""What to do when a failure that should pass by itself did not."""
 SHOWN_AS_CLASS = {"business_rule": "business_rule"}
 
 
@@ -254,7 +259,7 @@ def finding_of(error: ProviderError, quantity: int | None = None) -> Finding:
         SHOWN_AS_CLASS.get(error.failure_class, "technical"),
         quantity,
         error.is_known,
-        error.advice,
+        FAILED_AGAIN if error.is_transient else error.advice,
     )
 
 

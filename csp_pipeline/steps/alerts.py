@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.domain.provisioning import event_id_of, utc_text
 from csp_pipeline.errors import UsageError
-from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, urls_of
+from csp_pipeline.notifications.channels import AUDIENCES, Channel, channels_of, deliver, kind_of, urls_of
 from csp_pipeline.notifications.outbox import ATTEMPT, REPLAY, RESULT, Alert, Entry, Outbox
 from csp_pipeline.notifications.templates import render
-from csp_pipeline.steps.alert_facts import News
 from csp_pipeline.steps.journal import Journal, utc_now
+from csp_pipeline.steps.news import SERVICE_TEAM, News
 from csp_pipeline.storage.ledger import ALERTS, catch_up_head, read_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from csp_pipeline.notifications.channels import Deliver
     from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
 
-RUN_FAILED = "run_failed"
+RUN_FAILED, DELIVERY_UNKNOWN = "run_failed", "delivery_unknown"
 
 
 @dataclass
@@ -132,8 +132,9 @@ def tell(
     catch_up_head(settings.home.ledger)
     outbox = read_outbox(settings.home)
     journal = Journal(settings.home, now, at, kind=ALERTS)
-    for alert in alerts_of(settings, news, now(), over.values()):
-        if alert.alert_id not in outbox.entries:
+    known = outbox.by_what_they_tell()
+    for alert in alerts_of(settings, [*unknown_deliveries(outbox), *news], now(), over.values()):
+        if alert.alert_id not in outbox.entries and not _is_told_already(known.get(alert.tells, ()), alert, over):
             _note(journal, outbox, alert.as_record())
             report.decided += 1
     for message in outbox.due(now()):
@@ -142,6 +143,24 @@ def tell(
             _deliver(_Delivery(settings, outbox, journal, report, now, send, at), channel, message)
     journal.commit()
     return report
+
+
+def _is_told_already(known: Iterable[Entry], alert: Alert, over: Collection[str]) -> bool:
+    """Whether a channel that came later would tell what was told: each was decided over the channels of its time.
+
+    A channel that took the place of one of its kind (a new password, another address) tells what that one did not.
+    """
+    kind = kind_of(alert.channel)
+    gone = [entry for entry in known if entry.alert.channel not in over and kind_of(entry.alert.channel) == kind]
+    return any(entry.delivered_at is not None or entry.is_open for entry in gone or known)
+
+
+def tell_without_ledger(settings: Settings, news: News, *, send: Deliver = deliver) -> None:
+    """Deliver news of a ledger that can be written no more: told each time, as nothing can remember that it was."""
+    over = channels(settings)
+    for alert in alerts_of(settings, [news], news.occurred_at, over):
+        (channel,) = [one for one in over if one.name == alert.channel]
+        send(channel.url_for(alert.recipient), alert.subject, alert.body)
 
 
 @dataclass
@@ -213,14 +232,46 @@ def replay(home: Home, alert_id: str, by: str, *, now: Callable[[], datetime] = 
     return outbox.entries[found[0]]
 
 
+def unknown_deliveries(outbox: Outbox) -> list[News]:
+    """The news of each alert whose delivery was begun and whose end is not known: told once for each such attempt."""
+    return [
+        News(
+            kind=DELIVERY_UNKNOWN,
+            audience=SERVICE_TEAM,
+            event_id=event_id_of(DELIVERY_UNKNOWN, entry.alert.alert_id, entry.attempts),
+            topic=entry.alert.alert_id,
+            occurred_at=entry.last_at or entry.alert.created_at,
+            account_id=entry.alert.account_id,
+            values={"alert": entry.alert, "digest_id": entry.digest_id, "at": entry.last_at},
+        )
+        for entry in outbox.entries.values()
+        if entry.is_open and entry.digest_id in {None, entry.alert.alert_id}
+    ]
+
+
 def failed_run(error: BaseException, at: datetime) -> News:
     """The news that a run failed; the same sentence within a day is a repeat."""
     said = str(error) or type(error).__name__
     return News(
         kind=RUN_FAILED,
-        audience="service_team",
+        audience=SERVICE_TEAM,
         event_id=event_id_of(RUN_FAILED, said, at.isoformat(timespec="minutes")),
         topic=said[:200],
         occurred_at=at,
         values={"sentence": said, "next_step": "Mend what the sentence names and run csp-pipeline run again."},
+    )
+
+
+_LOOK_AT_IT = "Look at that run in Dagster, mend what it names, start it again."
+
+
+def failed_job(run_id: str, job: str, sentence: str, at: datetime, *, next_step: str = _LOOK_AT_IT) -> News:
+    """The news that a run of Dagster failed; another one of the same job within a day is a repeat."""
+    return News(
+        kind=RUN_FAILED,
+        audience=SERVICE_TEAM,
+        event_id=event_id_of(RUN_FAILED, run_id),
+        topic=job,
+        occurred_at=at,
+        values={"sentence": sentence, "next_step": next_step},
     )

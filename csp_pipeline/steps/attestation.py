@@ -19,7 +19,7 @@ from csp_pipeline.steps.journal import Journal
 from csp_pipeline.steps.provisioning_facts import ATTESTATION, ATTESTING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     import duckdb
@@ -45,6 +45,12 @@ def to_attest(con: duckdb.DuckDBPyConnection, facts: Facts) -> list[tuple[Any, .
     }
     rows = con.execute(_CONFIRMED).fetchall()
     return [row for row in rows if key_of(row[0]) not in facts.agreed and _content(row) not in refused]
+
+
+def unanswered(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The acceptances that were sent, and of which the ledger does not say what became of them."""
+    sent = {record["content"]: record["type"] for record in records if record["type"] in {ATTESTING, ATTESTATION}}
+    return sorted(content for content, kind in sent.items() if kind == ATTESTING)
 
 
 def attest(  # noqa: PLR0913  (what tests inject)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
 
 ATTESTATION, ATTESTING = "attestation", "attesting"
-_ABOUT_REQUESTS = ("waiting", "intent", "error", "outcome", "decision")
+ABOUT_REQUESTS = ("waiting", "intent", "error", "outcome", "decision")
 
 _REQUESTS = """
 SELECT
@@ -75,6 +75,7 @@ class Facts:
         agreed: customers with an accepted agreement, attestations included, as keys.
         changes: logged changes by customer and subscription.
         records: the ledger's records on provisioning, in order.
+        sold: contract lines that name no subscription, by customer, product and SKU (empty for every SKU).
     """
 
     requests: list[ChangeRequest]
@@ -88,6 +89,7 @@ class Facts:
     changes: Mapping[tuple[str, str], list[LoggedChange]]
     contracts: dict[tuple[str, str], Affected]
     contracts_by_subscription: dict[str, Affected] = field(default_factory=dict)
+    sold: dict[tuple[str, str, str], Affected] = field(default_factory=dict)
 
     def history(self, request: ChangeRequest) -> History:
         """The history of a request; an empty one for a request that is new."""
@@ -114,7 +116,10 @@ class Facts:
         return done
 
     def affected(self, request: ChangeRequest) -> Affected | None:
-        """The contract line behind a request's subscription."""
+        """The contract line behind a request's subscription, or that sells the product that is to be bought."""
+        if request.operation == "purchase" and not request.subscription_id:
+            customer, product = key_of(request.customer_id), key_of(request.product_id)
+            return self.sold.get((customer, product, key_of(request.sku_id))) or self.sold.get((customer, product, ""))
         return self.contracts.get(request.subject) or self.contracts_by_subscription.get(request.subject[1])
 
 
@@ -145,7 +150,7 @@ def read_facts(con: duckdb.DuckDBPyConnection, home: Home) -> Facts:
     contracts = _contracts(con)
     return Facts(
         requests=sorted(requests, key=lambda request: request.order),
-        histories=histories(record for record in records if record["type"] in _ABOUT_REQUESTS),
+        histories=histories(record for record in records if record["type"] in ABOUT_REQUESTS),
         records=records,
         tenants={
             key_of(customer): account
@@ -173,6 +178,7 @@ def read_facts(con: duckdb.DuckDBPyConnection, home: Home) -> Facts:
         changes=_changes(con),
         contracts={key: found for key, found in contracts.items() if key[0]},
         contracts_by_subscription={key[1]: found for key, found in contracts.items()},
+        sold=_sold(con),
     )
 
 
@@ -196,17 +202,31 @@ def _changes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[Logge
     return dict(found)
 
 
+_SOLD_AT = "unit_price, currency, coalesce(billing_cycle, 'monthly'), coalesce(cost_source, 'provider')"
+
+
 def _contracts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Affected]:
     rows = con.execute(
-        """
-        SELECT customer_id, subscription_id, unit_price, currency, coalesce(billing_cycle, 'monthly'),
-            coalesce(cost_source, 'provider')
+        f"""
+        SELECT customer_id, subscription_id, {_SOLD_AT}
         FROM reference.contract_lines
         WHERE subscription_id IS NOT NULL
         ORDER BY starts_on, contract_line_id
         """
     ).fetchall()
-    return {(key_of(customer), key_of(subscription)): Affected(*sold) for customer, subscription, *sold in rows}
+    return {(key_of(customer), key_of(subscription)): Affected(*at) for customer, subscription, *at in rows}
+
+
+def _sold(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], Affected]:
+    rows = con.execute(
+        f"""
+        SELECT customer_id, product_id, sku_id, {_SOLD_AT}
+        FROM reference.contract_lines
+        WHERE subscription_id IS NULL AND customer_id IS NOT NULL AND product_id IS NOT NULL
+        ORDER BY starts_on, contract_line_id
+        """
+    ).fetchall()
+    return {(key_of(customer), key_of(product), key_of(sku)): Affected(*at) for customer, product, sku, *at in rows}
 
 
 def _whole(value: Decimal | None) -> int | None:

@@ -26,6 +26,7 @@ from csp_pipeline.sources.error_codes import codes
 from csp_pipeline.steps.journal import utc_now
 from csp_pipeline.steps.provisioning import target_of
 from csp_pipeline.steps.provisioning_facts import ATTESTATION, Affected, Facts, read_facts
+from csp_pipeline.steps.provisioning_reports import REPORTED, reported_by_others
 from csp_pipeline.storage.rows import as_arrow
 from csp_pipeline.storage.warehouse import replace_rows
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from csp_pipeline.settings import Settings
 
-REQUESTS, EVENTS, REPORTED = "provisioning.requests", "provisioning.events", "provisioning.reported_problems"
+REQUESTS, EVENTS = "provisioning.requests", "provisioning.events"
 GAPS, PERFORMANCE, CODES = "provisioning.agreement_gaps", "provisioning.performance", "provisioning.error_codes"
 TOLD_WITHIN = timedelta(days=7)
 """What was over longer ago when it was first seen is history, and nobody is told of it any more."""
@@ -60,7 +61,7 @@ def build_provisioning(con: duckdb.DuckDBPyConnection, settings: Settings, now: 
     write_rows(con, REQUESTS, rows)
     _select(con, REPORTED)
     told = [row for request in facts.requests for row in histories[request.request_id][1]]
-    write_rows(con, EVENTS, [*told, *_reported(con, facts)])
+    write_rows(con, EVENTS, [*told, *reported_by_others(con, facts)])
     attested = sorted({key_of(record["customer_id"]) for record in facts.records if _is_accepted(record)})
     con.execute(
         "CREATE OR REPLACE TEMP TABLE attested_customers AS SELECT unnest($1::VARCHAR[]) AS customer", [attested]
@@ -150,36 +151,6 @@ def _price(request: ChangeRequest, before: Decimal | None, sold: Affected | None
     if sold is None or sold.unit_price is None or had is None:
         return None
     return (Decimal(request.quantity) - had) * sold.unit_price
-
-
-def _reported(con: duckdb.DuckDBPyConnection, facts: Facts) -> list[Record]:
-    """What the provider reports, without what is the outcome of a request that was sent from here."""
-    sent: dict[tuple[str, str], datetime] = {}
-    for request in facts.requests:
-        intent = facts.history(request).last(INTENT)
-        if intent is not None:
-            at = datetime.fromisoformat(intent["at"])
-            sent[request.subject] = min(at, sent.get(request.subject, at))
-    cursor = con.execute(f"SELECT * FROM {REPORTED} ORDER BY occurred_at, event_id")
-    names = [column[0] for column in cursor.description or []]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [
-        {**row, "needs_triage": False, "next_step": _ADVICE.get(row["code"])}
-        for row in rows
-        if not _is_of_request(row, sent)
-    ]
-
-
-_ADVICE = {
-    "not_provisioned": "Look at subscription and order in Partner Center, correct what they name, and ask again.",
-    "pending_too_long": "Open a case with Microsoft: a change should be provisioned within a day.",
-    "quantity_differs": "Look at the subscription in Partner Center; if it stays so, open a case with Microsoft.",
-}
-
-
-def _is_of_request(row: Mapping[str, Any], sent: Mapping[tuple[str, str], datetime]) -> bool:
-    at = sent.get((key_of(row["customer_id"]), key_of(row["subscription_id"])))
-    return at is not None and row["occurred_at"].date() >= at.date()
 
 
 def _select(con: duckdb.DuckDBPyConnection, key: str) -> None:

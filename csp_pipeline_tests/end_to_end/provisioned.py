@@ -1,19 +1,18 @@
-"""A partner's desk: the command against a server that is there already, with a webhook and a mailbox that count.
-
-The server may be reached through a gateway that sees every change go by and may kill the run that sent it.
-"""
+"""A partner's desk: the command against a server that is there already, with a webhook and a mailbox that count."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import httpx
@@ -24,10 +23,10 @@ from csp_pipeline.cli import app
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.sandbox.server.app import running
 from csp_pipeline.sources.provider import connect
-from csp_pipeline_tests.end_to_end.command import command, environment
+from csp_pipeline_tests.end_to_end.command import LONGEST, command, environment
 from csp_pipeline_tests.fetching import quickly, settings_for
 from csp_pipeline_tests.notifications.mail_server import Mails, receiving
-from csp_pipeline_tests.sources.answering import Asked, Service, serving
+from csp_pipeline_tests.sources.answering import Service, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +38,21 @@ if TYPE_CHECKING:
 
 FINE = {0, 3}
 """Exit codes of a run that published."""
-_HOP = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding", "content-encoding"}
 
 
 def made_up(folder: Path) -> None:
     """The partner of these tests: six customers, of whom one has not accepted the agreement."""
     generate(folder, customers=6, usage_rows=20, months=("2026-09", "2026-09"), currencies=("EUR",))
+
+
+class Victim(Protocol):
+    """A process, or several, that can be killed."""
+
+    def kill(self) -> None:
+        """Kill -9."""
+
+    def wait(self) -> object:
+        """Wait until it is gone."""
 
 
 @dataclass
@@ -61,8 +69,7 @@ class Desk:
     hook: Service
     mails: Mails
     url: str
-    patches: list[Asked] = field(default_factory=list)
-    victim: subprocess.Popen[str] | None = None
+    victim: Victim | None = None
 
     @property
     def settings(self) -> dict[str, str | None]:
@@ -94,15 +101,27 @@ class Desk:
         """`csp-pipeline run`."""
         self.do("run")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process of its own."""
+        return {name: value for name, value in self.settings.items() if value is not None}
+
+    def start(self, *arguments: str) -> str:
+        """Run the command as a process of its own to a good end; returns what it said."""
+        ran = subprocess.run(  # noqa: S603  (our own interpreter and module)
+            command(*arguments), env=self.environment, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
+        assert ran.returncode in FINE, ran.stdout + ran.stderr
+        return ran.stdout
+
     def run_until_killed(self) -> None:
         """`csp-pipeline run` as a process of its own, which the gateway kills; anything else is no success."""
-        env = {name: value for name, value in self.settings.items() if value is not None}
         with subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            command("run"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
-        ) as self.victim:
-            pass
-        assert self.victim.returncode == -signal.SIGKILL
-        self.victim = None
+            command("run"), env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            self.victim = process
+        assert process.returncode == -signal.SIGKILL
+        assert self.victim is None
 
     def ask(self, request_id: str, subscription: tuple[str, str], quantity: int) -> None:
         """`csp-pipeline request` for a quantity."""
@@ -151,6 +170,63 @@ class Desk:
     def quantity(self, subscription: tuple[str, str]) -> int:
         """Its seats."""
         return int(str(self.item(subscription)["quantity"]))
+
+    def changes(self, subscription: tuple[str, str]) -> list[int]:
+        """The quantities that the activity log says it was changed to by this desk, in order."""
+        records = self.provider.partner_center.audit_records(
+            datetime.now(UTC).date(), datetime.now(UTC).date(), customer_id=subscription[0]
+        )
+        done = [
+            item
+            for item in (item for page in records for item in page.items)
+            if item["applicationId"] == "Partner Center REST API"
+            and item["operationStatus"] == "succeeded"
+            and json.loads(str(item["resourceNewValue"]))["Id"] == subscription[1]
+        ]
+        return [
+            int(json.loads(str(item["resourceNewValue"]))["Quantity"])
+            for item in sorted(done, key=lambda item: str(item["operationDate"]))
+        ]
+
+    def ordered(self, customer_id: str) -> list[int]:
+        """The units of each line of an order that was placed from here."""
+        orders = (item for page in self.provider.partner_center.orders(customer_id) for item in page.items)
+        lines = [line for order in orders for line in order["lineItems"]]  # type: ignore[attr-defined]
+        return [int(line["quantity"]) for line in lines if str(line["friendlyName"]).startswith("csp-pipeline ")]
+
+    def orders(self) -> list[tuple[str, dict[str, str]]]:
+        """The order files for distributors: their names and their one row."""
+        found = sorted((self.home / "orders" / "sent").glob("*.csv"))
+        return [(path.stem, *csv.DictReader(path.read_text("utf-8").splitlines())) for path in found]  # type: ignore[misc]
+
+    def confirm(self, reference: str, status: str, quantity: str) -> None:
+        """What a distributor answers to an order."""
+        folder = self.home / "orders" / "confirmed"
+        folder.mkdir(exist_ok=True)
+        text = f"order_reference,status,quantity\n{reference},{status},{quantity}\n"
+        (folder / "answer.csv").write_text(text, "utf-8")
+
+    def buy_at_a_distributor(self, subscription: tuple[str, str]) -> None:
+        """Say in the terms that a subscription's cost comes from a distributor."""
+        self._amend("contract_lines.csv", "subscription_id", subscription[1], cost_source="distributor")
+
+    def _amend(self, name: str, key: str, value: str, **cells: str) -> None:
+        """Write cells into the rows of a commercial table whose key has a value."""
+        path = self.home / "commercial" / name
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert any(row[key] == value for row in rows)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys([*rows[0], *cells])))
+            writer.writeheader()
+            for row in rows:
+                writer.writerow(row | (cells if row[key] == value else {}))
+
+    def price(self, subscription: tuple[str, str], more: int) -> str:
+        """What more units of a subscription are worth by its contract line, as people read it."""
+        select = "SELECT unit_price, currency FROM reference.contract_lines WHERE subscription_id = ?"
+        ((unit_price, currency),) = self.rows(select, subscription[1])
+        return f"{unit_price * more:.2f} {currency} more for each billing cycle"
 
     def sent(self) -> int:
         """How many changes of subscriptions arrived at the server."""
@@ -210,15 +286,7 @@ class Desk:
         ((account_id,),) = self.rows(
             "SELECT account_id FROM reference.account_tenants WHERE customer_id = ?", subscription[0]
         )
-        path = self.home / "commercial" / "accounts.csv"
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            for row in rows:
-                is_meant = row["account_id"] == account_id
-                writer.writerow(row | ({"credit_hold": str(on_hold).lower()} if is_meant else {}))
+        self._amend("accounts.csv", "account_id", str(account_id), credit_hold=str(on_hold).lower())
 
     def sign(self, subscription: tuple[str, str]) -> None:
         """Take down that the customer of a subscription accepted the agreement."""
@@ -226,6 +294,14 @@ class Desk:
         names = "customer_id,first_name,last_name,email,phone_number,accepted_at,confirmed"
         signed = f"{subscription[0]},Ada,Example,ada@example.com,,2026-10-01T09:00:00,true"
         path.write_text(f"{names}\n{signed}\n", "utf-8")
+
+
+def run_once(folder: Path) -> None:
+    """Make a partner up, and a home that ran once before anything was asked for."""
+    made_up(folder / "partner")
+    shutil.copytree(folder / "partner" / "commercial", folder / "home" / "commercial")
+    with desk(folder / "home", folder / "partner") as opened:
+        opened.run()
 
 
 def _text(mail: Message) -> str:
@@ -236,43 +312,18 @@ def _text(mail: Message) -> str:
 
 @contextmanager
 def desk(home: Path, scenario: Path, *faults: str) -> Iterator[Desk]:
-    """A desk whose server shows some faults."""
+    """A desk whose server, in this process, shows some faults."""
+    with running(scenario, faults) as connection, desk_at(home, connection) as opened:
+        yield opened
+
+
+@contextmanager
+def desk_at(home: Path, connection: Connection) -> Iterator[Desk]:
+    """A desk at a server that is there already."""
     with (
-        running(scenario, faults) as connection,
         serving() as hook,
         receiving() as mails,
         connect(settings_for(connection, home), sleep=quickly) as provider,
     ):
         hook.answer = lambda _: Response(status_code=200)
         yield Desk(home, connection, provider, hook, mails, connection.partner_center_url)
-
-
-def forwarded(server: httpx.Client, asked: Asked) -> Response:
-    """What a server answers to a request that came by a gateway."""
-    headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
-    answer = server.request(asked.method, asked.uri, headers=headers, content=asked.body)
-    kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-    return Response(answer.content, answer.status_code, kept)
-
-
-@contextmanager
-def gateway(opened: Desk) -> Iterator[Desk]:
-    """Lets the desk reach its server through a gateway that keeps every change of a subscription in `patches`.
-
-    It kills the desk's victim once the change is made, before the victim hears of it.
-    """
-    with serving() as between, httpx.Client(base_url=opened.url, timeout=30) as server:
-
-        def forward(asked: Asked) -> Response:
-            answer = forwarded(server, asked)
-            if asked.method == "PATCH":
-                opened.patches.append(asked)
-                if opened.victim is not None:
-                    opened.victim.kill()
-                    opened.victim.wait()
-            return answer
-
-        between.answer = forward
-        direct, opened.url = opened.url, between.url
-        yield opened
-        opened.url = direct

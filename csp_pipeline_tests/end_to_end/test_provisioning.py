@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from csp_pipeline_tests.end_to_end.provisioned import Desk, desk, gateway, made_up
+from csp_pipeline_tests.end_to_end.gateways import gateway, is_attestation, is_checkout
+from csp_pipeline_tests.end_to_end.provisioned import Desk, desk, made_up, run_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +23,7 @@ SUCCEEDED = [("pending", "sent"), ("succeeded", None)]
 @pytest.fixture(scope="module")
 def fetched(once: Once) -> Path:
     """A partner, and a home that ran once before anything was asked for; tests copy it."""
-
-    def make(folder: Path) -> None:
-        made_up(folder / "partner")
-        shutil.copytree(folder / "partner" / "commercial", folder / "home" / "commercial")
-        with desk(folder / "home", folder / "partner") as opened:
-            opened.run()
-
-    return once("provisioning", make)
+    return once("provisioning", run_once)
 
 
 @pytest.fixture
@@ -64,9 +58,9 @@ def test_a_run_killed_between_the_change_and_the_ledger_changes_and_tells_once(o
     seats = opened.seats()[0]
     wanted = opened.quantity(seats) + 2
     opened.ask("R-1", seats, wanted)
-    with gateway(opened):
+    with gateway(opened) as patches:
         opened.run_until_killed()
-    assert (opened.quantity(seats), len(opened.patches), opened.told("R-1")) == (wanted, 1, [])
+    assert (opened.quantity(seats), len(patches), opened.told("R-1")) == (wanted, 1, [])
     for _ in range(2):
         opened.run()
     assert (opened.quantity(seats), opened.sent(), opened.outcomes("R-1")) == (wanted, 1, SUCCEEDED)
@@ -88,9 +82,9 @@ def test_what_waits_goes_out_in_order_once_the_hold_is_lifted_and_the_agreement_
     )
     opened.hold(held, on_hold=False)
     opened.sign(unsigned)
-    with gateway(opened):
+    with gateway(opened) as patches:
         opened.run()
-    assert [(asked.uri.rpartition("/")[2], asked.json["quantity"]) for asked in opened.patches] == [
+    assert [(asked.uri.rpartition("/")[2], asked.json["quantity"]) for asked in patches] == [
         (held[1], had[held] + 2),
         (held[1], had[held] + 5),
         (unsigned[1], had[unsigned] + 1),
@@ -120,3 +114,87 @@ def test_what_is_bought_by_command_is_ordered_once_provisioned_and_told(opened: 
     bought = opened.rows("SELECT quantity FROM partner_center.subscriptions WHERE started_on >= current_date - 1")
     assert [int(quantity) for (quantity,) in bought] == [3]
     assert opened.told("R-2")[-1] == opened.service_email((customer_id, model))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_a_run_killed_between_the_checkout_and_the_ledger_buys_and_tells_once(opened: Desk) -> None:
+    customer_id, model = opened.seats()[0]
+    offer_id = str(opened.item((customer_id, model))["offerId"])
+    opened.ask_to_buy("R-1", customer_id, offer_id, "--term", "P1Y", "--billing-cycle", "monthly")
+    with gateway(opened, takes=is_checkout) as checkouts:
+        opened.run_until_killed()
+        assert (opened.ordered(customer_id), opened.told("R-1")) == ([3], [])
+        for _ in range(2):
+            opened.run()
+            assert (opened.ordered(customer_id), opened.outcomes("R-1"), len(checkouts)) == ([3], SUCCEEDED, 1)
+            assert opened.told("R-1") == ["webhook", opened.service_email((customer_id, model))]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_an_attestation_without_an_answer_is_taken_down_once_and_releases_what_waited(
+    opened: Desk, *, is_killed: bool
+) -> None:
+    if is_killed and not hasattr(signal, "SIGKILL"):
+        pytest.skip("there is no kill -9 here")
+    seats = opened.seats(has_agreement=False)[0]
+    wanted = opened.quantity(seats) + 1
+    opened.ask("R-1", seats, wanted)
+    opened.sign(seats)
+    with gateway(opened, takes=is_attestation, loses=is_attestation) as attested:
+        if is_killed:
+            opened.run_until_killed()
+        else:
+            opened.run()
+        sent = len(attested)
+        for _ in range(2):
+            opened.run()
+            assert (opened.quantity(seats), opened.changes(seats)) == (wanted, [wanted])
+            assert opened.told("R-1")[-1] == opened.service_email(seats)
+    assert len({asked.headers["ms-requestid"] for asked in attested}) == 1
+    assert len(attested) == sent
+    (agreement,) = [item for page in opened.provider.partner_center.agreements(seats[0]) for item in page.items]
+    assert agreement["primaryContact"]["firstName"] == "Ada"
+    assert opened.rows("SELECT * FROM provisioning.agreement_gaps WHERE customer_id = ?", seats[0]) == []
+    accepted = (
+        "SELECT mca_signer_name, CAST(mca_accepted_on AS VARCHAR) FROM partner_center.customers WHERE customer_id = ?"
+    )
+    assert opened.rows(accepted, seats[0]) == [("Ada Example", "2026-10-01")]
+
+
+@pytest.mark.long
+def test_a_distributor_is_sent_one_order_file_when_the_hold_is_lifted_and_another_when_a_rejection_is_released(
+    opened: Desk,
+) -> None:
+    resold, other = opened.seats()[:2]
+    had = opened.quantity(resold)
+    team, customer = ["webhook", "desk@example.com"], ["webhook", opened.service_email(resold)]
+    opened.buy_at_a_distributor(resold)
+    opened.hold(resold, on_hold=True)
+    opened.ask("R-1", resold, had + 2)
+    opened.ask("R-2", other, opened.quantity(other) + 1)
+    opened.run()
+    assert (opened.orders(), opened.reasons()["R-1"], opened.told("R-1")) == ([], "credit_hold", team)
+    opened.hold(resold, on_hold=False)
+    for _ in range(2):
+        opened.run()
+        ((first, order),) = opened.orders()
+        assert (order["request_id"], order["subscription_id"], order["quantity"]) == ("R-1", resold[1], str(had + 2))
+        assert opened.outcomes("R-1")[-1] == ("pending", None)
+    opened.confirm(first, "rejected", "")
+    for _ in range(2):
+        opened.run()
+        assert (len(opened.orders()), opened.outcomes("R-1")[-1]) == (1, ("failed", "rejected"))
+        assert opened.told("R-1") == team * 2
+    opened.do("provisioning", "release", "R-1")
+    opened.run()
+    ((second, again),) = [(name, row) for name, row in opened.orders() if name != first]
+    assert again == order | {"order_reference": second}
+    opened.confirm(second, "confirmed", str(had + 2))
+    for _ in range(2):
+        opened.run()
+        assert (len(opened.orders()), opened.outcomes("R-1")[-1]) == (2, ("succeeded", None))
+        assert opened.told("R-1") == team * 2 + customer
+    assert opened.outcomes("R-2") == SUCCEEDED
+    assert (opened.changes(resold), len(opened.changes(other))) == ([], 1)

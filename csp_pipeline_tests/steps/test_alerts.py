@@ -13,9 +13,10 @@ from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.notifications.channels import channels_of
 from csp_pipeline.notifications.templates import shipped
 from csp_pipeline.settings import Settings
-from csp_pipeline.steps.alert_facts import News, _outcomes
+from csp_pipeline.steps.alert_facts import outcomes
 from csp_pipeline.steps.alert_tables import build_alerts
 from csp_pipeline.steps.alerts import DeliveryReport, failed_run, read_outbox, replay, tell
+from csp_pipeline.steps.news import News
 from csp_pipeline.steps.provisioning_tables import build_provisioning
 from csp_pipeline_tests.notifications.mail_server import Mails, receiving
 from csp_pipeline_tests.sources.answering import Service, serving
@@ -86,7 +87,7 @@ def mailbox(mails: Mails) -> str:
 def told(case: ProvisioningCase, settings: Settings, *, at: Callable[[str], None] = lambda _: None) -> DeliveryReport:
     """What a run does after its requests: fill the tables, tell what there is to tell."""
     build_provisioning(case.con, settings, case.now)
-    return tell(settings, _outcomes(case.con, case.now), now=lambda: case.now, at=at)
+    return tell(settings, outcomes(case.con, case.now), now=lambda: case.now, at=at)
 
 
 def messages(hook: Service) -> list[dict[str, str]]:
@@ -130,7 +131,8 @@ def test_failure_is_told_to_the_service_team_once_with_what_it_needs(
     for needed in (
         "Class: business rule",
         "Message: The seat count exceeds",
-        "Price affected: 25 EUR",
+        f"was to have {had + 2} units. It has {had}.",
+        "Price affected: 25.00 EUR more for each billing cycle",
         "Next step:",
         "csp-pipeline provisioning release R-1",
     ):
@@ -156,7 +158,7 @@ def test_a_request_that_waits_is_told_to_the_service_team_and_its_release_to_the
 
 
 @pytest.mark.parametrize(("point", "count"), [("about to be told", 0), ("that is not written down", 1)])
-def test_a_kill_while_telling_never_tells_twice_and_shows_what_is_not_known(
+def test_a_kill_while_telling_never_tells_twice_and_the_service_team_hears_that_it_is_not_known(
     case: ProvisioningCase, hook: Service, point: str, count: int
 ) -> None:
     seats = case.subscriptions()[0]
@@ -170,15 +172,23 @@ def test_a_kill_while_telling_never_tells_twice_and_shows_what_is_not_known(
 
     with pytest.raises(Killed):
         told(case, settings, at=kill)
-    told(case, settings)
+    for _ in range(2):
+        told(case, settings)
+    assert len(hook.asked) == count + 1
     build_alerts(case.con, settings, case.now)
-    assert len(hook.asked) == count
-    rows = case.con.execute("SELECT alert_id, state, error FROM provisioning.alerts").fetchall()
-    ((alert_id, state, error),) = rows
+    rows = case.con.execute(
+        "SELECT alert_id, kind, audience, state, error FROM provisioning.alerts ORDER BY kind DESC"
+    ).fetchall()
+    (alert_id, *_, state, error), (_, *other) = rows
     assert (state, "may have arrived" in error) == ("failed", True)
+    assert other == ["delivery_unknown", "service_team", "delivered", None]
+    message = messages(hook)[-1]
+    assert message["title"] == "It is not known whether this alert arrived: Your change of your subscription is done"
+    assert f"csp-pipeline alerts replay {alert_id}" in message["message"]
+    assert "Your request R-1" in message["message"]
     replay(case.home, alert_id[:10], "operator", now=lambda: case.now)
     told(case, settings)
-    assert len(hook.asked) == count + 1
+    assert [message["title"] for message in messages(hook)][count + 1 :] == ["Your change of your subscription is done"]
 
 
 def test_a_channel_that_fails_is_tried_again_with_pauses_until_it_works(case: ProvisioningCase, hook: Service) -> None:
@@ -195,6 +205,29 @@ def test_a_channel_that_fails_is_tried_again_with_pauses_until_it_works(case: Pr
     build_alerts(case.con, settings, case.now)
     row = case.con.execute("SELECT state, attempts, error FROM provisioning.alerts").fetchall()
     assert row == [("delivered", 2, None)]
+
+
+def test_a_new_password_or_address_of_a_channel_tells_nothing_a_second_time(
+    case: ProvisioningCase, hook: Service
+) -> None:
+    seats = case.subscriptions()[0]
+    case.request("R-1", seats, case.quantity(seats) + 1)
+    case.run()
+    told(case, settings_of(case, webhook(hook)))
+    for urls in ((f"{webhook(hook)}/new",), (webhook(hook), f"{webhook(hook)}/new")):
+        told(case, settings_of(case, *urls))
+    assert len(hook.asked) == 1
+
+
+def test_what_a_wrong_address_did_not_deliver_goes_over_the_right_one(case: ProvisioningCase, hook: Service) -> None:
+    seats = case.subscriptions()[0]
+    case.request("R-1", seats, case.quantity(seats) + 1)
+    case.run()
+    hook.answer = lambda asked: OK if asked.uri.startswith("/right") else Response(status_code=404)
+    told(case, settings_of(case, f"{webhook(hook)}/wrong"))
+    for _ in range(2):
+        told(case, settings_of(case, f"{webhook(hook)}/right"))
+    assert [asked.uri.strip("/") for asked in hook.asked] == ["wrong", "right"]
 
 
 def test_audiences_of_an_address_are_kept_apart(case: ProvisioningCase, hook: Service) -> None:

@@ -162,6 +162,7 @@ def test_a_technical_failure_is_tried_again_before_it_counts_and_is_told_once(ca
     assert case.run().sent == 0
     last = case.last("R-1")
     assert (case.state_of("R-1"), last["failure_class"], last["code"]) == ("failed", "technical", "800094")
+    assert last["advice"].startswith("It failed each time it was tried")
     assert case.quantity(seats) == before
     break_with(case)
     case.decide("R-1", "release")

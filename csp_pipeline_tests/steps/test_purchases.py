@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from csp_pipeline_tests.end_to_end.provisioned import forwarded
+from csp_pipeline_tests.end_to_end.gateways import forwarded
 from csp_pipeline_tests.sources.answering import Asked, serving
 from csp_pipeline_tests.steps.provisioning_case import ProvisioningCase, provisioning_case
 from csp_pipeline_tests.steps.test_provisioning import break_with

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from csp_pipeline.orchestration.assets.tables import Materialised, keys_of, results, row_counts, table_spec
-from csp_pipeline.orchestration.checks import PROVISIONING_CHECK, provisioning_check_result
+from csp_pipeline.orchestration.provisioning_check import PROVISIONING_CHECK, provisioning_check_result
 from csp_pipeline.steps import run
 from csp_pipeline.storage.file_catalogue import create_staged_views
 from csp_pipeline.storage.warehouse import writing
@@ -15,9 +15,11 @@ MADE_FROM = (
     "cost.invoices",
     "cost.lost_credit",
     "partner_center.customers",
+    "partner_center.orders",
     "partner_center.provisioning",
     "partner_center.subscription_changes",
     "partner_center.subscriptions",
+    "reconciliation.differences",
     "reconciliation.revenue_vs_cost",
     "reconciliation.sync_health",
     "reference.account_tenants",
