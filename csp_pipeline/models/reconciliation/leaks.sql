@@ -11,7 +11,6 @@ rows_ AS (
     SELECT
         row_.*,
         terms.ends_on,
-        terms.unit_price,
         terms.pricing_model,
         contract.cost_source,
         subscription.status AS subscription_status
