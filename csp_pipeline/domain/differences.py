@@ -92,7 +92,7 @@ def _take_both_sides(
     take("price_version", version_units)
     left_units -= version_units
     mismatch = tally.quantity_amount
-    if quantity_here == 0 or is_agreed:
+    if is_agreed:
         prorated, mismatch = prorated + mismatch, Fraction(0)
     proration_units, mismatch_units = fraction_units(prorated), fraction_units(mismatch)
     take("proration", proration_units, quantity_here if is_agreed else Decimal(0))

@@ -69,7 +69,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.expected = agreed_amount(row) + from_units(
             sum(units_between(line.expected_units, line.start, line.end, since, until) for line in lines)
         )
-    is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
+    is_free = contract.is_free_on(last_day_of(month))
     if contract.pricing_model != "flat" and not is_uncounted and not is_free:
         done.quantity_difference = (done.billed_quantity or Decimal(0)) - (done.provider_quantity or Decimal(0))
     done.difference = done.revenue - (done.expected or Decimal(0))
@@ -191,16 +191,24 @@ def _provider_lines(row: Row, counted: Sequence[CostPiece], contract: Contract) 
     """The provider lines of a row that should meet revenue, without the days of a trial."""
     prices = unit_prices(counted, contract)
     lines = [provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
-    return [_after_trial(line, contract) for line in lines if contract.free_until(line.start) <= line.end]
+    return [part for line in lines for part in _outside_trial(line, contract)]
 
 
-def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
-    """A provider line without its days in the trial, which nobody expects to be charged."""
-    charged = contract.free_until(line.start)
-    if charged == line.start:
-        return line
-    units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
-    return line._replace(start=charged, expected_units=units)
+def _outside_trial(line: ProviderLine, contract: Contract) -> list[ProviderLine]:
+    """A provider line without its days in the trial, which nobody expects to be charged: those before, those after."""
+    charged = contract.charges_start_on
+    if charged is None or line.end < contract.starts_on or line.start >= charged or charged == contract.starts_on:
+        return [line]
+    parts = (line.start, contract.starts_on - ONE_DAY), (charged, line.end)
+    return [
+        line._replace(
+            start=start,
+            end=end,
+            expected_units=units_between(line.expected_units, line.start, line.end, start, end + ONE_DAY),
+        )
+        for start, end in parts
+        if start <= end
+    ]
 
 
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
