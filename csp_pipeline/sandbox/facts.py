@@ -237,6 +237,7 @@ class Seats:
         first_type: Charge type of the first cycle.
         first_reference_id: ReferenceId of the first line, where it is shared with another subscription's.
         is_listed: Whether the subscription is in the snapshot under this record.
+        is_suspended: Whether the snapshot has it as suspended; it is charged all the same.
         is_usd_priced: Priced in US dollars whatever the billing currency (reservations, marketplace).
     """
 
@@ -254,6 +255,7 @@ class Seats:
     renewal_type: str = "renew"
     first_reference_id: str = ""
     is_listed: bool = True
+    is_suspended: bool = False
     is_usd_priced: bool = False
     reservation_order_id: str = ""
     price_adjustments: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The named cases of `generate --planted`: which customer each needs, and who makes it.
 
 What belongs here: the list. What a case is made of and what must be found stands in `planted_alone`, one cause each,
-and in `planted_together`.
+in `planted_together`, and in `planted_leaks` where it is no difference.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import UsageError
 from csp_pipeline.sandbox import planted_alone as alone
+from csp_pipeline.sandbox import planted_leaks as leaks
 from csp_pipeline.sandbox import planted_together as together
 
 if TYPE_CHECKING:
@@ -83,7 +84,14 @@ TOGETHER = {
     "contract_expired+quantity_mismatch": Case(together.contract_expired_and_quantity_mismatch),
     "fx_rate+credit": Case(together.fx_rate_and_credit, is_billed_abroad=True),
 }
-CASES = {**ALONE, **TOGETHER}
+LEAKS = {
+    "negative_margin": Case(leaks.negative_margin),
+    "free_contract": Case(leaks.free_contract),
+    "suspended": Case(leaks.suspended),
+    "flat_fee_expired": Case(leaks.flat_fee_expired),
+    "lost_credit": Case(leaks.lost_credit),
+}
+CASES = {**ALONE, **TOGETHER, **LEAKS}
 
 
 def named(text: str) -> tuple[str, ...]:

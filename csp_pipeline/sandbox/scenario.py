@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.distributor import Resold
     from csp_pipeline.sandbox.facts import Planted, ReconLine, SoftwareReturn, SubscriptionLink
     from csp_pipeline.sandbox.figures import Figure
+    from csp_pipeline.sandbox.planted_leaks import Leak
     from csp_pipeline.sandbox.legacy_facts import LegacyAzure, LegacyLicences
 
 ROWS_OF_ARRIVING = 40
@@ -46,6 +47,7 @@ class Scenario:
         returns: What adjustment notes credit.
         resold: What customers have through distributors.
         figures: What must be found of the planted cases asked for by name.
+        leaks: What else leaks money in them.
     """
 
     seed: int
@@ -62,6 +64,7 @@ class Scenario:
     extra_lines: list[ReconLine] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
     resellers: list[tuple[str, str]] = field(default_factory=list)
     links: list[SubscriptionLink] = field(default_factory=list)
     returns: list[SoftwareReturn] = field(default_factory=list)
@@ -181,6 +184,8 @@ def build(  # noqa: PLR0913, PLR0917  (each argument is one choice)
             customer = _tenant(scenario, number, f"A-{1001 + number}", "0")
             _open_account(scenario, customer, number, customer.currency.code)
             parts.ordinary(scenario, customer)
+    for plan in scenario.plans:
+        plan.is_managed = cases is not None
     _share_rows(scenario, usage_rows)
     return scenario
 

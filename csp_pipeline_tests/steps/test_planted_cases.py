@@ -1,4 +1,4 @@
-"""Generated partners with planted differences of every cause, alone and together: all found, split exactly, none else."""
+"""Generated partners with planted differences of every cause, alone and together: all found, split exactly."""
 
 from __future__ import annotations
 
@@ -84,3 +84,29 @@ def test_every_planted_case_is_found_with_its_amount_and_quantity_and_nothing_el
     with warehouse_of(tmp_path, looks_over_cost=False) as con:
         assert misjudged(tmp_path, con) == []
         assert unproved(con) == []
+
+
+def test_timing_settles_or_turns_into_a_mismatch_as_the_next_invoice_arrives(tmp_path: Path) -> None:
+    """The same change of July, seen after July's invoice and after August's, which one provider has and one has not."""
+    generate(tmp_path, months=("2026-07", "2026-09"), currencies=("EUR",), planted="timing_settled,timing_missed")
+    expected = json.loads((tmp_path / "expected.json").read_text("utf-8"))
+    numbers = {row["billing_month"]: row["invoice_number"] for row in expected["invoices"]}
+    later = {path: path.read_bytes() for path in (tmp_path / "inbox").iterdir() if "reconciliation" in path.name}
+    for path in later:
+        path.unlink()
+    seen = {}
+    for month in ("2026-07", "2026-08"):
+        for path, content in later.items():
+            if path.name.startswith(numbers[month]):
+                path.write_bytes(content)
+        with warehouse_of(tmp_path, through_month=month, looks_over_cost=False) as con:
+            rows = con.execute(
+                "SELECT contract_line_id, service_month, cause, expected_on_month FROM reconciliation.differences "
+                "WHERE service_month <= ? ORDER BY ALL",
+                [month],
+            ).fetchall()
+            seen[month] = rows
+    assert seen == {
+        "2026-07": [(line, "2026-07", "timing", "2026-08") for line in ("CL-0001", "CL-0002")],
+        "2026-08": [("CL-0002", month, "quantity_mismatch", None) for month in ("2026-07", "2026-08")],
+    }
