@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import UsageError
-from csp_pipeline.sandbox import commercial, partner_center
+from csp_pipeline.sandbox import commercial, partner_center, planted_cases
 from csp_pipeline.sandbox.catalogue import CURRENCIES
 from csp_pipeline.sandbox.dates import months_through
 from csp_pipeline.sandbox.distributor import write_distributor
@@ -21,7 +21,6 @@ from csp_pipeline.sandbox.expected import write_expected
 from csp_pipeline.sandbox.headers import invoice_headers
 from csp_pipeline.sandbox.legacy_wire import write_legacy
 from csp_pipeline.sandbox.partner import SCENARIO_FILE, Arguments, build_partner, write_arguments
-from csp_pipeline.sandbox.planted_cases import MONTHS_AT_LEAST, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +74,7 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     Raises:
         UsageError: An argument makes no sense, or `out` already holds files.
     """
-    cases = None if planted is None else named(planted)
+    cases = None if planted is None else planted_cases.named(planted)
     customers = customers or (ORDINARY_CUSTOMERS if not cases else max(len(cases), len(currencies)))
     _check(out, customers, usage_rows, months, currencies)
     _check_cases(cases or (), customers, months)
@@ -139,9 +138,10 @@ def _check_cases(cases: Sequence[str], customers: int, months: tuple[str, str]) 
         return
     if customers < len(cases):
         raise UsageError(f"{len(cases)} planted cases need a customer each, but there are {customers}: give more")
-    if len(months_through(*months)) < MONTHS_AT_LEAST:
+    least, most = planted_cases.MONTHS_AT_LEAST, planted_cases.MONTHS_AT_MOST
+    if not least <= len(months_through(*months)) <= most:
         raise UsageError(
-            f"planted cases need {MONTHS_AT_LEAST} months, but {months[0]}..{months[1]} is shorter: give a longer span"
+            f"planted cases need {least} to {most} months, but {months[0]}..{months[1]} is not: give another span"
         )
 
 

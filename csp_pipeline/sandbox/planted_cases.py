@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.plot import Plot
 
 ALL, NONE = "all", "none"
-MONTHS_AT_LEAST = 3
+MONTHS_AT_LEAST, MONTHS_AT_MOST = 3, 8
+"""A change settles in the month after it; a year that was paid four months before the first is not renewed in them."""
 
 
 @dataclass(frozen=True)

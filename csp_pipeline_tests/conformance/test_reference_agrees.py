@@ -24,7 +24,8 @@ ALWAYS = frozenset(
         "earned_credit_lost", "one_off_credit", "quantity_mismatch", "timing_settled", "contract_ended",
         "void_and_replacement", "rounding_and_bounds", "tax_on_document_only", "two_products_one_seat",
         "advance_with_a_pending_change", "graduated_seats", "minimum_on_cost_plus", "bundle_of_seats", "trial_of_seats",
-        "bundle_of_a_year_that_grows", "minimum_on_a_bundle_that_grows",
+        "bundle_that_grows_inside_a_month", "bundle_that_grows_in_another_rhythm", "contract_that_begins_late",
+        "discount_that_ends_inside_the_providers_year", "bundle_of_a_year_that_grows", "minimum_on_a_bundle_that_grows",
     }
 )  # fmt: skip
 """What is compared in every run of the tests; the other scenarios are compared with the long ones."""

@@ -114,7 +114,8 @@ def find_causes(row: ContractMonth) -> list[Part]:
     revenue_days = {day for charge in row.charges for day in days if charge.start <= day < charge.end}
     period_days = _period(row, left, days, revenue_days)
     rest = {day: entry for day, entry in days.items() if day not in period_days}
-    _proration(row, left, rest)
+    versions = _price_versions(row, rest)
+    _proration(row, left, rest, versions)
     _rounding(row, left)
     _kinds(row, left, rest)
     left.take("unexplained", left.amount, left.quantity)
@@ -216,16 +217,50 @@ def _is_in_earlier_prepaid_term(row: ContractMonth, day: date) -> bool:
     )
 
 
-def _proration(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
-    """Other day counts for the quantity both sides have; and what an agreed ``proration none`` leaves out."""
-    amount = sum((entry.proration for entry in days.values()), Fraction(0))
+def _price_versions(row: ContractMonth, days: dict[date, Day]) -> Fraction:
+    """What the quantity both sides have differs by because our price on a day is not the one of the provider's line.
+
+    A bundle whose shares change, or a discount that ends, inside a cycle of the provider: comes before proration, which
+    compares days at one price.
+    """
+    if row.contract.tiers:
+        return Fraction(0)
+    total = Fraction(0)
+    for day, entry in days.items():
+        ours = _own_price(row.contract, day)
+        if ours is None or not entry.common_quantity:
+            continue
+        at_ours = Fraction(0)
+        for seat in row.seats:
+            if seat.covers(day) and not row.contract.is_free_on(day):
+                theirs = row.contract.at(seat.atom.start).monthly_price * row.contract.discount_factor(seat.atom.start)
+                at_ours += seat.exact / seat.days * (ours / theirs if theirs else 1)
+        total += entry.common_quantity * (at_ours - entry.expected_exact) / entry.provider_quantity
+    return total
+
+
+def _own_price(contract: ContractLine, day: date) -> Fraction | None:
+    """Our price per month of a unit on a day: the share of its stretch, and the discount of its cycle."""
+    cycle = cycle_of(contract, day)
+    if cycle is None:
+        return None
+    begun = max([cycle.start, *(start for start, _ in contract.steps if cycle.start < start <= day)])
+    return contract.at(begun).monthly_price * contract.discount_factor(cycle.start)
+
+
+def _proration(row: ContractMonth, left: Left, days: dict[date, Day], versions: Fraction) -> None:
+    """Other prices, then other day counts, for the quantity both sides have; and what ``proration none`` leaves out."""
+    amount = sum((entry.proration for entry in days.values()), Fraction(0)) - versions
     quantity = Fraction(0)
     for day, entry in days.items():
         agreed = _agreed_difference(row, day, entry)
         amount += agreed * (entry.billed_price if agreed > 0 else entry.expected_price)
         if day == row.last_day:
             quantity = agreed
-    part = round_finest(amount)
+    changed, part = round_finest(versions), round_finest(amount)
+    if part == 0 and changed != 0 and abs(left.amount - changed) < NOISE * (len(row.charges) + len(row.seats)):
+        changed = left.amount
+    left.take("price_version", changed)
     if part != 0 and abs(left.amount - part) < NOISE * (len(row.charges) + len(row.seats)):
         part = left.amount
     left.take("proration", part, _within(round_finest(quantity), left.quantity))
@@ -264,6 +299,11 @@ def _whole(row: ContractMonth, left: Left, part: Decimal) -> Decimal:
     return left.amount if abs(left.amount - part) < max(_rounding_limit(row), NOISE * (len(row.seats) + 1)) else part
 
 
+def _exactly(row: ContractMonth, left: Left, part: Decimal) -> Decimal:
+    """A part known by its days, with the last units of the splits by day where nothing else is left."""
+    return left.amount if abs(left.amount - part) < NOISE * (len(row.charges) + len(row.seats)) else part
+
+
 def _is_expired(row: ContractMonth) -> bool:
     return row.contract.ends_on is not None and row.contract.ends_on < first_day(row.month)
 
@@ -281,11 +321,17 @@ def _kinds(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
         after = [entry.expected_recognised for day, entry in days.items() if day > ends_on and not entry.has_revenue]
         quantity = left.quantity if row.last_day > ends_on else ZERO
         if after or quantity:
-            left.take("contract_expired", _whole(row, left, -sum(after, ZERO)), quantity)
+            left.take("contract_expired", _exactly(row, left, -sum(after, ZERO)), quantity)
         days = {day: entry for day, entry in days.items() if day <= ends_on}
+    before = [entry.expected_recognised for day, entry in days.items() if day < row.contract.starts_on]
+    if before:
+        quantity = left.quantity if row.last_day < row.contract.starts_on else ZERO
+        left.take("unbilled_cost", _exactly(row, left, -sum(before, ZERO)), quantity)
+        days = {day: entry for day, entry in days.items() if day >= row.contract.starts_on}
     amount = round_finest(sum((entry.quantity_part for entry in days.values()), Fraction(0)))
     for day, entry in days.items():
         agreed = _agreed_difference(row, day, entry)
         amount -= round_finest(agreed * (entry.billed_price if agreed > 0 else entry.expected_price))
     if any(entry.billed_quantity != entry.provider_quantity for entry in days.values()) or left.quantity != 0:
         left.take("quantity_mismatch", _whole(row, left, amount), left.quantity)
+    _rounding(row, left)

@@ -54,7 +54,7 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
     worth = _worth(contract, [by_line[line.line_id] for line in counted])
     for line in counted:
         atom = by_line[line.line_id]
-        if atom.end <= contract.charged_from:
+        if all(contract.is_free_on(day) for day in each_day(atom.start, atom.end)):
             continue
         months, full_days = full_cycle(line, atom.start, atom.end)
         share = Fraction((atom.end - atom.start).days, full_days)
@@ -62,7 +62,7 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
         recognised = {
             day: part
             for day, part in by_day(round_finest(exact), atom.start, atom.end).items()
-            if day >= contract.charged_from
+            if not contract.is_free_on(day)
         }
         result.append(SeatLine(atom, months, full_days, exact, recognised))
     return result

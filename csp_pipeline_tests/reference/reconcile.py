@@ -236,7 +236,7 @@ class Reconciliation:
         consumption = bool(row.atoms) and all(atom.is_consumption_or_one_time for atom in row.atoms)
         if not row.contract.has_units or row.contract.is_one_time or consumption:
             return None, None, None
-        if day < row.contract.charged_from:
+        if row.contract.is_free_on(day):
             return billed, provider, None
         return billed, provider, (billed or ZERO) - (provider or ZERO)
 
@@ -255,7 +255,7 @@ class Reconciliation:
         if contract.pricing_model == "cost_plus":
             base, is_estimate = cost_base(self.costs, contract, row.month)
             amount = None if is_estimate else convert(base, row.month, contract.currency, self._rate)
-            if last_day(row.month) < contract.charged_from:
+            if contract.is_free_on(last_day(row.month)):
                 amount = Fraction(0)
             return ZERO if amount is None else round_finest(amount * cost_plus_factor(contract, row.month)) + agreed
         return agreed + sum(
