@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.distributor import Resold
     from csp_pipeline.sandbox.facts import Planted, ReconLine, SoftwareReturn, SubscriptionLink
     from csp_pipeline.sandbox.figures import Figure
-    from csp_pipeline.sandbox.planted_leaks import Leak
     from csp_pipeline.sandbox.legacy_facts import LegacyAzure, LegacyLicences
+    from csp_pipeline.sandbox.planted_leaks import Leak
 
 ROWS_OF_ARRIVING = 40
 UNSIGNED_EVERY, UNSIGNED_AT, DIRECTLY_SIGNED_AT = 13, 5, 11

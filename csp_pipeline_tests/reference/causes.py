@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from csp_pipeline_tests.reference.amounts import ZERO, minor_unit, round_finest
 from csp_pipeline_tests.reference.charges import Charge, Drafting, cycle_of
 from csp_pipeline_tests.reference.days import first_day, last_day, month_of, next_month
+from csp_pipeline_tests.reference.elsewhere import REPLACED, VERSION, Moved, Other, move
 from csp_pipeline_tests.reference.expected import Day, SeatLine, days_of
+from csp_pipeline_tests.reference.price_versions import price_versions
 from csp_pipeline_tests.reference.recognition import FREQUENCIES, cycle_around
 from csp_pipeline_tests.reference.seats import SeatHistory, is_carried
 
@@ -93,6 +95,8 @@ class ContractMonth:
     drafting: Drafting
     difference: Decimal
     quantity_difference: Decimal
+    others: list[Other] = field(default_factory=list)
+    fx_moved: Fraction = Fraction(0)
 
     @property
     def last_day(self) -> date:
@@ -108,18 +112,28 @@ def find_causes(row: ContractMonth) -> list[Part]:
         return left.parts
     if row.contract.pricing_model == "flat" and left.amount == 0:
         return left.parts
+    replaced = move(days_of(row.month, row.charges, row.seats, row.atoms), row.others, row.last_day)
+    _take_moved(left, replaced, REPLACED)
     timed = _timing(row, left)
     charges = [charge for charge in row.charges if charge not in timed]
     days = days_of(row.month, charges, row.seats, row.atoms)
+    moved = move(days, row.others, row.last_day)
     revenue_days = {day for charge in row.charges for day in days if charge.start <= day < charge.end}
     period_days = _period(row, left, days, revenue_days)
     rest = {day: entry for day, entry in days.items() if day not in period_days}
-    versions = _price_versions(row, rest)
+    _take_moved(left, moved, VERSION)
+    versions = price_versions(row.contract, row.seats, rest)
     _proration(row, left, rest, versions)
     _rounding(row, left)
-    _kinds(row, left, rest)
+    _kinds(row, left, rest, moved)
     left.take("unexplained", left.amount, left.quantity)
     return left.parts
+
+
+def _take_moved(left: Left, moved: Moved, cause: str) -> None:
+    """The part of one cause of what stands on other rows."""
+    amount, quantity = moved.amounts.get(cause, Fraction(0)), moved.quantities.get(cause, Fraction(0))
+    left.take(cause, round_finest(amount), round_finest(quantity))
 
 
 def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
@@ -128,6 +142,8 @@ def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
     if beyond or (not row.charges and undrafted):
         left.take("period", left.amount)
     else:
+        if row.charges:
+            left.take("fx_rate", round_finest(row.fx_moved))
         _rounding(row, left)
     if not row.charges:
         left.take("contract_expired" if _is_expired(row) else "unbilled_cost", left.amount)
@@ -194,7 +210,9 @@ def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days:
 def _is_not_drafted(row: ContractMonth, day: date) -> bool:
     cycle = cycle_of(row.contract, day)
     if cycle is None:
-        return day < row.drafting.starts_on
+        is_over = row.contract.ends_on is not None and day > row.contract.ends_on
+        is_to_come = is_over and any(other.is_undrafted(day, row.drafting) for other in row.others)
+        return day < row.drafting.starts_on or is_to_come
     return not row.drafting.is_drafted(row.contract, cycle)
 
 
@@ -215,37 +233,6 @@ def _is_in_earlier_prepaid_term(row: ContractMonth, day: date) -> bool:
         start <= day and frequency in FREQUENCIES and cycle_around(day, start, FREQUENCIES[frequency])[0] < first
         for start, frequency in terms
     )
-
-
-def _price_versions(row: ContractMonth, days: dict[date, Day]) -> Fraction:
-    """What the quantity both sides have differs by because our price on a day is not the one of the provider's line.
-
-    A bundle whose shares change, or a discount that ends, inside a cycle of the provider: comes before proration, which
-    compares days at one price.
-    """
-    if row.contract.tiers:
-        return Fraction(0)
-    total = Fraction(0)
-    for day, entry in days.items():
-        ours = _own_price(row.contract, day)
-        if ours is None or not entry.common_quantity:
-            continue
-        at_ours = Fraction(0)
-        for seat in row.seats:
-            if seat.covers(day) and not row.contract.is_free_on(day):
-                theirs = row.contract.at(seat.atom.start).monthly_price * row.contract.discount_factor(seat.atom.start)
-                at_ours += seat.exact / seat.days * (ours / theirs if theirs else 1)
-        total += entry.common_quantity * (at_ours - entry.expected_exact) / entry.provider_quantity
-    return total
-
-
-def _own_price(contract: ContractLine, day: date) -> Fraction | None:
-    """Our price per month of a unit on a day: the share of its stretch, and the discount of its cycle."""
-    cycle = cycle_of(contract, day)
-    if cycle is None:
-        return None
-    begun = max([cycle.start, *(start for start, _ in contract.steps if cycle.start < start <= day)])
-    return contract.at(begun).monthly_price * contract.discount_factor(cycle.start)
 
 
 def _proration(row: ContractMonth, left: Left, days: dict[date, Day], versions: Fraction) -> None:
@@ -308,21 +295,24 @@ def _is_expired(row: ContractMonth) -> bool:
     return row.contract.ends_on is not None and row.contract.ends_on < first_day(row.month)
 
 
-def _kinds(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
+def _kinds(row: ContractMonth, left: Left, days: dict[date, Day], moved: Moved) -> None:
     """Rule 10.6: by kind, what one side has alone, what an ended contract leaves, and other quantities."""
-    if not row.charges and not _is_expired(row):
+    if not row.charges and not _is_expired(row) and not moved.days:
         left.take("unbilled_cost", left.amount, left.quantity)
         return
-    if not row.atoms:
+    if not row.atoms and not moved.days:
         left.take("revenue_without_cost", left.amount, left.quantity)
         return
     ends_on = row.contract.ends_on
     if ends_on is not None:
-        after = [entry.expected_recognised for day, entry in days.items() if day > ends_on and not entry.has_revenue]
-        quantity = left.quantity if row.last_day > ends_on else ZERO
+        ended = [
+            day for day, entry in days.items() if day > ends_on and not entry.has_revenue and day not in moved.days
+        ]
+        after = [days[day].expected_recognised for day in ended]
+        quantity = left.quantity if row.last_day in ended else ZERO
         if after or quantity:
             left.take("contract_expired", _exactly(row, left, -sum(after, ZERO)), quantity)
-        days = {day: entry for day, entry in days.items() if day <= ends_on}
+        days = {day: entry for day, entry in days.items() if day <= ends_on or day in moved.days}
     before = [entry.expected_recognised for day, entry in days.items() if day < row.contract.starts_on]
     if before:
         quantity = left.quantity if row.last_day < row.contract.starts_on else ZERO
