@@ -189,19 +189,28 @@ def _cycles(
     cycles: dict[str, list[OwnCycle]] = defaultdict(list)
     rows = con.execute(
         """
-        SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
-        FROM billing.cycles
+        SELECT
+            contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days,
+            whole_start_on
+        FROM (
+            SELECT
+                *,
+                min(cycle_start_on) OVER (PARTITION BY contract_line_id, full_cycle_start_on, full_cycle_end_on)
+                    AS whole_start_on
+            FROM billing.cycles
+        )
         WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
         """,
         {"first": min(start for start, _ in spans), "last": max(end for _, end in spans)},
     ).fetchall()
-    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days in rows:
+    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days, whole_start in rows:
         contract = contracts.get(contract_line_id)
         if contract is not None:
             days = contract.priced_days(start, end, full_days)
-            price = contract.daily_price(start, contract.months, days) if days else Fraction(0)
-            monthly = contract.monthly_price(start) if contract.tiers is None else None
+            unit = None if start == whole_start else contract.unit_price_on(start)  # the discount is that of the whole
+            price = contract.daily_price(whole_start, contract.months, days, unit) if days else Fraction(0)
+            monthly = contract.monthly_price(whole_start, unit) if contract.tiers is None else None
             cycles[contract_line_id].append(
                 OwnCycle(start, end, invoice_month, counts_as_issued, full_days, price, monthly)
             )
