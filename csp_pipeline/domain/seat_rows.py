@@ -20,6 +20,7 @@ from csp_pipeline.domain.difference_facts import (
     SeatChange,
     SeatFacts,
     fraction_units,
+    net_quantity,
 )
 from csp_pipeline.domain.differences import explain_seats
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, from_units, units_between
@@ -96,13 +97,23 @@ def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
         return [Part("rounding", facts.difference_units, facts.quantity_difference, evidence)]
     rest = next((part for part in parts if part.cause == "unexplained"), None)
     named = [part for part in parts if part.cause not in {"unexplained", "rounding"}]
-    if rest is None or not named:
+    if rest is None:
+        return parts
+    if not named:
+        rest.cause = "quantity_mismatch" if _has_days_of_other_quantities(facts) else "proration"
         return parts
     largest = max(named, key=lambda part: abs(part.units))
     largest.units += rest.units
     if rest.quantity:
         largest.quantity = (largest.quantity or Decimal(0)) + rest.quantity
     return [part for part in parts if part is not rest]
+
+
+def _has_days_of_other_quantities(facts: SeatFacts) -> bool:
+    """Whether on some day of the month we charge another quantity than the provider."""
+    first, last = first_day_of(facts.month), last_day_of(facts.month)
+    days = (first + ONE_DAY * number for number in range(last.day))
+    return any(net_quantity(facts.revenue_lines, day) != net_quantity(facts.provider_lines, day) for day in days)
 
 
 def price_per_month(contract: Contract, month: str, quantity: Decimal | None = None) -> Decimal | None:
