@@ -168,10 +168,10 @@ def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: st
         return _Moved()
     surplus = segment.ours - segment.provider
     found = units_elsewhere(surplus, others, segment.first)
+    through = facts.documents.drafted_through
+    is_undrafted = cause == "contract_expired" and any(one.is_undrafted(segment.first, through) for one in others)
     if not found:
-        is_ended = cause == "contract_expired"
-        through = facts.documents.drafted_through
-        return _Moved(is_undrafted=is_ended and any(one.is_undrafted(segment.first, through) for one in others))
+        return _Moved(is_undrafted=is_undrafted)
     quantity = sum(found.values(), Fraction(0))
     is_whole = quantity == surplus and not (segment.ours and segment.provider)
     units = dict.fromkeys(found, segment.difference) if is_whole and len(found) == 1 else {}
@@ -183,16 +183,24 @@ def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: st
             tally.elsewhere_quantity[name] = tally.elsewhere_quantity.get(name, Fraction(0)) + part
     tally.has_cost = tally.has_cost or surplus > 0
     tally.has_revenue = tally.has_revenue or surplus < 0
-    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1)
+    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1, is_undrafted)
 
 
 def _worth(segment: _Segment, quantity: Fraction) -> Fraction:
     """What a surplus of units is worth over a segment: at our price where we charge them, else by the provider's."""
+    ours, provider = _taken(segment, quantity)
+    our_price = segment.cycle.daily_price if segment.cycle is not None else Fraction(0)
+    expected_price = segment.expected / segment.provider if segment.provider else Fraction(0)
+    return (ours * our_price - provider * expected_price) * segment.days
+
+
+def _taken(segment: _Segment, quantity: Fraction) -> tuple[Fraction, Fraction]:
+    """The units of ours and of the provider's that a surplus takes: its own first, then those the other took back."""
     if quantity > 0:
-        price = segment.cycle.daily_price if segment.cycle is not None else Fraction(0)
-    else:
-        price = segment.expected / segment.provider if segment.provider else Fraction(0)
-    return quantity * price * segment.days
+        ours = min(quantity, max(segment.ours, Fraction(0))) if segment.provider else quantity
+        return ours, ours - quantity
+    provider = min(-quantity, max(segment.provider, Fraction(0))) if segment.ours else -quantity
+    return quantity + provider, provider
 
 
 def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: PendingChanges, moved: Fraction) -> None:
@@ -203,10 +211,11 @@ def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: Pen
     """
     revenues, days = segment.revenues, segment.days
     provider, expected = segment.provider, segment.expected
-    ours = segment.ours - max(moved, Fraction(0))
-    if moved < 0 and provider:
-        expected += moved * expected / provider
-        provider += moved
+    taken_of_ours, taken_of_provider = _taken(segment, moved)
+    ours = segment.ours - taken_of_ours
+    if taken_of_provider and provider:
+        expected -= taken_of_provider * expected / provider
+        provider -= taken_of_provider
     charged_since = sum((change.delta for change in pending.changes if change.changed_on < cycle.start), Decimal(0))
     if charged_since and revenues:
         tally.timing_in_cycles += Fraction(charged_since) * cycle.daily_price * days

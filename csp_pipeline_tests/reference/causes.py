@@ -277,7 +277,8 @@ def _rounding_limit(row: ContractMonth) -> Decimal:
 
 def _rounding(row: ContractMonth, left: Left) -> None:
     """All that is left, when it is below one minor unit per revenue line."""
-    if abs(left.amount) < _rounding_limit(row):
+    noise = ZERO if left.quantity else NOISE
+    if abs(left.amount) < max(_rounding_limit(row), noise):
         left.take("rounding", left.amount)
 
 
@@ -297,9 +298,6 @@ def _is_expired(row: ContractMonth) -> bool:
 
 def _kinds(row: ContractMonth, left: Left, days: dict[date, Day], moved: Moved) -> None:
     """Rule 10.6: by kind, what one side has alone, what an ended contract leaves, and other quantities."""
-    if not row.charges and not _is_expired(row) and not moved.days:
-        left.take("unbilled_cost", left.amount, left.quantity)
-        return
     if not row.atoms and not moved.days:
         left.take("revenue_without_cost", left.amount, left.quantity)
         return
@@ -313,6 +311,9 @@ def _kinds(row: ContractMonth, left: Left, days: dict[date, Day], moved: Moved) 
         if after or quantity:
             left.take("contract_expired", _exactly(row, left, -sum(after, ZERO)), quantity)
         days = {day: entry for day, entry in days.items() if day <= ends_on or day in moved.days}
+    if not row.charges and not moved.days:
+        left.take("unbilled_cost", left.amount, left.quantity)
+        return
     before = [entry.expected_recognised for day, entry in days.items() if day < row.contract.starts_on]
     if before:
         quantity = left.quantity if row.last_day < row.contract.starts_on else ZERO

@@ -93,26 +93,43 @@ def move(days: dict[date, Day], others: list[Other], last: date) -> Moved:
     """Take off each day the units whose other side stands on another row; days with nothing else disappear."""
     moved = Moved({}, {}, set())
     for day, entry in list(days.items()):
+        is_one_sided = not entry.billed_quantity or not entry.provider_quantity
+        all_of_it = Fraction(entry.billed_recognised) - Fraction(entry.expected_recognised)
+        found: dict[str, Fraction] = {}
         for other in others:
             surplus, opposite = entry.billed_quantity - entry.provider_quantity, other.surplus(day)
             if surplus * opposite >= 0:
                 continue
             units = min(abs(surplus), abs(opposite)) * (1 if surplus > 0 else -1)
-            amount = _take_ours(entry, units) if units > 0 else _take_theirs(entry, -units)
-            moved.amounts[other.cause] = moved.amounts.get(other.cause, Fraction(0)) + amount
+            found[other.cause] = found.get(other.cause, Fraction(0)) + _take(entry, units)
             if day == last:
                 moved.quantities[other.cause] = moved.quantities.get(other.cause, Fraction(0)) + units
-            moved.days.add(day)
-        if day in moved.days and not entry.billed_quantity and not entry.provider_quantity:
+        if not found:
+            continue
+        moved.days.add(day)
+        if not entry.billed_quantity and not entry.provider_quantity:
             del days[day]
+            if is_one_sided and len(found) == 1:
+                found = dict.fromkeys(found, all_of_it)
+        for cause, amount in found.items():
+            moved.amounts[cause] = moved.amounts.get(cause, Fraction(0)) + amount
     return moved
+
+
+def _take(entry: Day, units: Fraction) -> Fraction:
+    """Take a surplus of ours, or one of the provider's if negative: its own units, then those the other took back."""
+    if units > 0:
+        own = min(units, max(entry.billed_quantity, Fraction(0)))
+        first = _take_ours(entry, own) if own else Fraction(0)
+        return first + (_take_theirs(entry, own - units) if own < units else 0)
+    own = min(-units, max(entry.provider_quantity, Fraction(0)))
+    first = _take_theirs(entry, own) if own else Fraction(0)
+    return first + (_take_ours(entry, units + own) if own < -units else 0)
 
 
 def _take_ours(entry: Day, units: Fraction) -> Fraction:
     share = units / entry.billed_quantity
     taken = entry.billed_exact * share
-    if share == 1:
-        taken = Fraction(entry.billed_recognised)
     entry.billed_exact -= entry.billed_exact * share
     entry.billed_recognised -= _part(entry.billed_recognised, share)
     entry.billed_quantity -= units
@@ -123,8 +140,6 @@ def _take_ours(entry: Day, units: Fraction) -> Fraction:
 def _take_theirs(entry: Day, units: Fraction) -> Fraction:
     share = units / entry.provider_quantity
     taken = entry.expected_exact * share
-    if share == 1:
-        taken = Fraction(entry.expected_recognised)
     entry.expected_exact -= entry.expected_exact * share
     entry.expected_recognised -= _part(entry.expected_recognised, share)
     entry.provider_quantity -= units

@@ -165,9 +165,9 @@ def test_a_share_of_a_bundle_that_changes_inside_the_providers_month_is_a_versio
 
 
 def test_the_discount_of_a_cycle_holds_for_all_its_versions(tmp_path: Path) -> None:
-    """Half of 730.00 a year less 10 % until own work leaves on 14 July, then all of it less 10 %: 365.00 more in 365 days.
+    """Half of 730.00 a year less 10 % until own work leaves on 14 July, then all of it less 10 %: 0.90 a day more.
 
-    The discount ends with March, and the year began in January: August differs by 31 days at 0.90.
+    The discount ends with March, and the year began in January.
     """
     with billing_case(tmp_path) as case:
         case.terms("bundles", "bundle_id,name,unit_price,currency", "B1,Care,730,EUR")
