@@ -65,7 +65,8 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
         left_units -= timing.units
         left_quantity -= timing.quantity or Decimal(0)
     version = elsewhere("price_version")
-    take("period", tally.period_units, left_quantity - version if tally.quantity_cause == "period" else Decimal(0))
+    is_period = tally.quantity_cause == "period"
+    take("period", tally.period_units, left_quantity - version if is_period else from_fraction(tally.period_quantity))
     take("price_version", tally.elsewhere_units.get("price_version", 0), version)
     if tally.has_cost and tally.has_revenue:
         left_normal = left_units - tally.expired_units - tally.early_units
@@ -165,11 +166,13 @@ def _merged(parts: list[Part], *, has_quantity: bool) -> list[Part]:
             known.units += part.units
             known.quantity = (known.quantity or Decimal(0)) + (part.quantity or Decimal(0))
     kept = [part for part in merged.values() if part.units or part.quantity]
-    named = [part for part in kept if part.cause != "rounding"]
-    rounding = merged.get("rounding")
-    if named and rounding is not None and 0 < abs(rounding.units) <= NOISE_UNITS:
-        max(named, key=lambda part: abs(part.units)).units += rounding.units
-        kept.remove(rounding)
+    noise = [part for part in kept if abs(part.units) <= NOISE_UNITS and not part.quantity]
+    total = sum(part.units for part in noise)
+    if noise and len(noise) == len(kept):
+        kept = [replace(noise[0], cause="rounding", units=total)] if total else []
+    elif noise:
+        kept = [part for part in kept if part not in noise]
+        max(kept, key=lambda part: abs(part.units)).units += total
     for part in kept:
         part.quantity = part.quantity if has_quantity else None
     return sorted(kept, key=lambda part: ORDER.index(part.cause))

@@ -6,6 +6,7 @@ What belongs here: which changes of the log are pending, and what our lines for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from csp_pipeline.domain.difference_facts import Part, RevenueLine, SeatChange, 
 from csp_pipeline.domain.recognition import units_between
 
 if TYPE_CHECKING:
-    from datetime import date
     from fractions import Fraction
 
 
@@ -34,6 +34,7 @@ class PendingChanges:
 def pending_changes(facts: SeatFacts) -> PendingChanges:
     """The changes after the provider's last charge that no provider line carries and no loaded invoice should.
 
+    Those outside of the contract line's days are no business of its: it has no lines for them.
     Of several, the longest run of the latest whose sum fits into the quantity difference counts.
     """
     last_loaded, difference = facts.documents.last_loaded_month, facts.quantity_difference
@@ -42,7 +43,7 @@ def pending_changes(facts: SeatFacts) -> PendingChanges:
     candidates = [
         change
         for change in facts.changes
-        if change.changed_on <= last_day_of(facts.month)
+        if facts.starts_on <= change.changed_on <= min(last_day_of(facts.month), facts.ends_on or date.max)
         and (facts.last_provider_start is None or change.changed_on > facts.last_provider_start)
         and not change.is_on_provider_line
         and _next_month(change.changed_on) > last_loaded

@@ -1,4 +1,4 @@
-"""Random seats, prices and documents as files: the product and the reference find the same causes with the same parts."""
+"""Random seats, prices and documents as files: product and reference find the same causes with the same parts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from csp_pipeline_tests.reference.scenario_files import Partner
 
 MONTHS = ("2026-01", "2026-02", "2026-03")
 YEAR_END = date(2026, 12, 31)
+NOISE = Decimal("1E-8")
+"""What splitting many lines by day may leave at one part or another."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ SOLD = st.builds(
     is_year=st.booleans(),
     anchor_day=st.sampled_from((1, 1, 17)),
     billing_timing=st.sampled_from(("advance", "arrears")),
-    proration=st.sampled_from(("daily", "daily", "none")),
+    proration=st.just("daily"),
     starts=st.sampled_from((-31, 0, 0, 9, 40)),
     ends=st.none() | st.integers(61, 88),
     cancelled=st.none() | st.integers(1, 88),
@@ -155,7 +157,7 @@ def disagreed(every: list[Sold]) -> list[str]:
         partner.line(f"G{month.replace('-', '')}-1", first, str(last_day(month)), 1, 10, SubscriptionId=guid(999))
     with TemporaryDirectory() as folder:
         partner.write(Path(folder))
-        return disagreements(Path(folder), MONTHS[-1])
+        return disagreements(Path(folder), MONTHS[-1], tolerance=NOISE)
 
 
 LOOSE: dict[str, Any] = {

@@ -5,14 +5,14 @@ The causes take their parts in order, each from what the one before left; parts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO, minor_unit, round_finest
 from csp_pipeline_tests.reference.charges import Charge, Drafting, cycle_of
-from csp_pipeline_tests.reference.days import first_day, last_day, month_of, next_month
+from csp_pipeline_tests.reference.days import each_day, first_day, last_day, month_of, next_month
 from csp_pipeline_tests.reference.elsewhere import REPLACED, VERSION, Moved, Other, move
 from csp_pipeline_tests.reference.expected import Day, SeatLine, days_of
 from csp_pipeline_tests.reference.price_versions import price_versions
@@ -115,11 +115,12 @@ def find_causes(row: ContractMonth) -> list[Part]:
     replaced = move(days_of(row.month, row.charges, row.seats, row.atoms), row.others, row.last_day)
     _take_moved(left, replaced, REPLACED)
     timed = _timing(row, left)
-    charges = [charge for charge in row.charges if charge not in timed]
+    charges = [timed.get(id(charge), charge) for charge in row.charges]
+    charges = [charge for charge in charges if charge is not None]
     days = days_of(row.month, charges, row.seats, row.atoms)
     moved = move(days, row.others, row.last_day)
     revenue_days = {day for charge in row.charges for day in days if charge.start <= day < charge.end}
-    period_days = _period(row, left, days, revenue_days)
+    period_days = _period(row, left, days, revenue_days, round_finest(moved.quantities.get(VERSION, Fraction(0))))
     rest = {day: entry for day, entry in days.items() if day not in period_days}
     _take_moved(left, moved, VERSION)
     versions = price_versions(row.contract, row.seats, rest)
@@ -127,7 +128,21 @@ def find_causes(row: ContractMonth) -> list[Part]:
     _rounding(row, left)
     _kinds(row, left, rest, moved)
     left.take("unexplained", left.amount, left.quantity)
-    return left.parts
+    return _without_noise(left.parts)
+
+
+def _without_noise(parts: list[Part]) -> list[Part]:
+    """Give the last units of splits by day to the largest part; they are no part of their own."""
+    noise = [part for part in parts if abs(part.amount) <= NOISE and not part.quantity]
+    named = [part for part in parts if part not in noise]
+    if noise and not named:
+        total = sum((part.amount for part in noise), ZERO)
+        return [Part("rounding", total, ZERO)] if total else []
+    if not noise:
+        return parts
+    largest = max(named, key=lambda part: abs(part.amount))
+    whole = replace(largest, amount=largest.amount + sum((part.amount for part in noise), ZERO))
+    return [whole if part is largest else part for part in named]
 
 
 def _take_moved(left: Left, moved: Moved, cause: str) -> None:
@@ -152,10 +167,14 @@ def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
     left.take("unexplained", left.amount, left.quantity)
 
 
-def _timing(row: ContractMonth, left: Left) -> list[Charge]:
-    """Rule 10.8: changes in the log after the start of the provider's last line that no loaded line carries."""
+def _timing(row: ContractMonth, left: Left) -> dict[int, Charge | None]:
+    """Rule 10.8: changes in the log after the start of the provider's last line that no loaded line carries.
+
+    Our lines for them are their own and, in the cycles after, their share of the recurring ones. Returns what is left
+    of each such charge, by the id of the object; None of those that are all theirs.
+    """
     if row.history is None or left.quantity == 0 or row.contract.proration == "none":
-        return []
+        return {}
     lines = [atom.line for atom in row.all_atoms if not atom.is_credit]
     last_start = max((line.charge_start_on for line in lines if line.charge_start_on is not None), default=None)
     pending = [
@@ -168,7 +187,7 @@ def _timing(row: ContractMonth, left: Left) -> list[Charge]:
         and row.loaded.last < _expected_month(change)
         and row.contract.is_in_force(change.changed_at.date(), change.changed_at.date())
     ]
-    taken: list[Charge] = []
+    taken: dict[int, Charge | None] = {}
     for chosen in (pending[index:] for index in range(len(pending))):
         quantity = sum((change.after - change.before for change in chosen), ZERO)
         if quantity != 0 and (quantity > 0) == (left.quantity > 0) and abs(quantity) <= abs(left.quantity):
@@ -178,11 +197,34 @@ def _timing(row: ContractMonth, left: Left) -> list[Charge]:
             for month, changes in sorted(by_month.items()):
                 change_days = {change.changed_at.date() for change in changes}
                 lines_of_month = [c for c in row.charges if c.kind == "change" and c.start in change_days]
-                taken += lines_of_month
+                taken |= dict.fromkeys(map(id, lines_of_month))
                 amount = sum((e.billed_recognised for e in days_of(row.month, lines_of_month, [], []).values()), ZERO)
+                for charge in row.charges:
+                    added = sum((c.after - c.before for c in changes if c.changed_at.date() < charge.start), ZERO)
+                    if charge.kind == "recurring" and added and row.atoms and not row.contract.tiers:
+                        share = _share_of(taken.get(id(charge)) or charge, added)
+                        taken[id(charge)] = _less(taken.get(id(charge)) or charge, share)
+                        amount += round_finest(share.exact * _days_in(share, row.month) / share.days)
                 left.take("timing", amount, sum((c.after - c.before for c in changes), ZERO), month)
             break
     return taken
+
+
+def _share_of(charge: Charge, units: Decimal) -> Charge:
+    """So many units of a charge."""
+    exact = charge.exact * Fraction(units) / Fraction(charge.quantity or 1)
+    return replace(charge, quantity=units, exact=exact, net=round_finest(exact))
+
+
+def _less(charge: Charge, share: Charge) -> Charge:
+    """A charge without some of its units."""
+    quantity = (charge.quantity or ZERO) - (share.quantity or ZERO)
+    return replace(charge, quantity=quantity, exact=charge.exact - share.exact, net=charge.net - share.net)
+
+
+def _days_in(charge: Charge, month: str) -> int:
+    """Days of a charge in a month."""
+    return sum(month_of(day) == month for day in each_day(charge.start, charge.end))
 
 
 def _expected_month(change: Change) -> str:
@@ -190,8 +232,14 @@ def _expected_month(change: Change) -> str:
     return next_month(month_of(change.changed_at.date()))
 
 
-def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days: set[date]) -> set[date]:
-    """Rule 10.7: days that one side's documents do not reach."""
+def _period(
+    row: ContractMonth, left: Left, days: dict[date, Day], revenue_days: set[date], version: Decimal
+) -> set[date]:
+    """Rule 10.7: days that one side's documents do not reach; the version's quantity is another cause's.
+
+    Where changes are charged in a cycle that is not, only the cycle's own seats wait; changes meet changes.
+    """
+    quantity = ZERO
     amount = ZERO
     found: set[date] = set()
     for day, entry in days.items():
@@ -200,11 +248,23 @@ def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days:
             if row.month > row.loaded.last or _is_in_earlier_prepaid_term(row, day):
                 amount += entry.billed_recognised
                 found.add(day)
-        elif entry.has_cost and not has_revenue and _is_not_drafted(row, day):
+        elif entry.has_cost and not entry.has_revenue and _is_not_drafted(row, day):
             amount -= entry.expected_recognised
             found.add(day)
-    left.take("period", amount, left.quantity if row.last_day in found else ZERO)
+        elif entry.has_cost and _is_not_drafted(row, day):
+            for seat in _own_seats_of_cycle(row, day):
+                amount -= seat.recognised.get(day, ZERO)
+                quantity -= seat.quantity if day == row.last_day else ZERO
+                entry.take_off(seat, day)
+    left.take("period", amount, left.quantity - version if row.last_day in found else quantity)
     return found
+
+
+def _own_seats_of_cycle(row: ContractMonth, day: date) -> list[SeatLine]:
+    """The provider's lines that our cycle begins with: those of a whole cycle of its own, and changes before ours."""
+    cycle = cycle_of(row.contract, day)
+    covering = [seat for seat in row.seats if seat.covers(day)]
+    return [seat for seat in covering if not seat.is_change or (cycle is not None and seat.atom.start <= cycle.start)]
 
 
 def _is_not_drafted(row: ContractMonth, day: date) -> bool:

@@ -12,12 +12,11 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from csp_pipeline_tests.reference.amounts import ZERO
+from csp_pipeline_tests.reference.amounts import ZERO, as_decimal
 from csp_pipeline_tests.reference.charges import Charge, Drafting, cycle_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
 
     from csp_pipeline_tests.reference.commercial import Commercial, ContractLine
     from csp_pipeline_tests.reference.expected import Day, SeatLine
@@ -131,7 +130,7 @@ def _take_ours(entry: Day, units: Fraction) -> Fraction:
     share = units / entry.billed_quantity
     taken = entry.billed_exact * share
     entry.billed_exact -= entry.billed_exact * share
-    entry.billed_recognised -= _part(entry.billed_recognised, share)
+    entry.billed_recognised -= as_decimal(taken, 18)
     entry.billed_quantity -= units
     entry.has_revenue = bool(entry.billed_quantity)
     return taken
@@ -141,11 +140,7 @@ def _take_theirs(entry: Day, units: Fraction) -> Fraction:
     share = units / entry.provider_quantity
     taken = entry.expected_exact * share
     entry.expected_exact -= entry.expected_exact * share
-    entry.expected_recognised -= _part(entry.expected_recognised, share)
+    entry.expected_recognised -= as_decimal(taken, 18)
     entry.provider_quantity -= units
     entry.has_cost = bool(entry.provider_quantity)
     return -taken
-
-
-def _part(amount: Decimal, share: Fraction) -> Decimal:
-    return amount if share == 1 else amount * share.numerator / share.denominator

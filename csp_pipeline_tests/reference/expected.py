@@ -41,6 +41,11 @@ class SeatLine:
         """Days charged."""
         return (self.atom.end - self.atom.start).days
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it begins inside a cycle that was charged before."""
+        return self.days < self.full_days
+
     def covers(self, day: date) -> bool:
         """Whether the charge covers the day."""
         return self.atom.start <= day < self.atom.end
@@ -99,6 +104,12 @@ class Day:
     expected_exact: Fraction = Fraction(0)
     expected_recognised: Decimal = ZERO
     has_cost: bool = False
+
+    def take_off(self, seat: SeatLine, day: date) -> None:
+        """Leave a provider line out of the day."""
+        self.provider_quantity -= Fraction(seat.quantity)
+        self.expected_exact -= seat.exact / seat.days
+        self.expected_recognised -= seat.recognised.get(day, ZERO)
 
     @property
     def common_quantity(self) -> Fraction:
