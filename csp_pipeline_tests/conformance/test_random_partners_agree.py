@@ -168,7 +168,7 @@ LOOSE: dict[str, Any] = {
 
 
 @settings(max_examples=1, **LOOSE)
-@given(st.lists(SOLD, min_size=25, max_size=25))
+@given(st.lists(SOLD, min_size=15, max_size=15))
 def test_random_partners_have_the_figures_of_the_reference(every: list[Sold]) -> None:
     assert disagreed(every) == []
 
