@@ -95,9 +95,9 @@ def _take_segment(
     elif moved.quantity and cause == "contract_expired":
         tally.quantity_amount += Fraction(left, UNITS_PER_ONE)
         return None
-    has_changes = segment.has_base and bool(segment.revenues) and bool(segment.costs) and not moved.quantity
+    has_changes = segment.has_base and bool(segment.revenues) and bool(segment.costs) and moved.quantity >= 0
     if cause == "period" and has_changes and segment.cycle is not None:
-        _take_base(tally, segment, segment.cycle)
+        _take_base(tally, segment, segment.cycle, moved.quantity)
         return None
     if cause == "period":
         tally.period_units += left
@@ -110,7 +110,7 @@ def _take_segment(
     return cause
 
 
-def _take_base(tally: Tally, segment: _Segment, cycle: OwnCycle) -> None:
+def _take_base(tally: Tally, segment: _Segment, cycle: OwnCycle, moved: Fraction) -> None:
     """Changes are charged in a cycle that is not yet, or not by us: its own seats wait, changes meet changes."""
     after = segment.first + ONE_DAY * segment.days
     base = [line for line in segment.costs if not _is_change_in(cycle, line)]
@@ -120,7 +120,7 @@ def _take_base(tally: Tally, segment: _Segment, cycle: OwnCycle) -> None:
         tally.period_quantity = -sum((Fraction(line.quantity) for line in base), Fraction(0))
     changes = [line for line in segment.costs if line not in base]
     others = replace(segment, costs=changes, difference=segment.difference + units)
-    _compare_days(tally, others, cycle, PendingChanges(), Fraction(0))
+    _compare_days(tally, others, cycle, PendingChanges(), moved)
 
 
 def _is_change_in(cycle: OwnCycle, line: ProviderLine) -> bool:

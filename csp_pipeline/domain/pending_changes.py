@@ -6,7 +6,6 @@ What belongs here: which changes of the log are pending, and what our lines for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from csp_pipeline.domain.difference_facts import Part, RevenueLine, SeatChange, 
 from csp_pipeline.domain.recognition import units_between
 
 if TYPE_CHECKING:
+    from datetime import date
     from fractions import Fraction
 
 
@@ -34,16 +34,17 @@ class PendingChanges:
 def pending_changes(facts: SeatFacts) -> PendingChanges:
     """The changes after the provider's last charge that no provider line carries and no loaded invoice should.
 
-    Those outside of the contract line's days are no business of its: it has no lines for them.
+    Those before the contract line are no business of its; one that is over has no quantity at the month's end.
     Of several, the longest run of the latest whose sum fits into the quantity difference counts.
     """
     last_loaded, difference = facts.documents.last_loaded_month, facts.quantity_difference
-    if last_loaded is None or not difference:
+    is_over = facts.ends_on is not None and facts.ends_on < last_day_of(facts.month)
+    if last_loaded is None or not difference or is_over:
         return PendingChanges()
     candidates = [
         change
         for change in facts.changes
-        if facts.starts_on <= change.changed_on <= min(last_day_of(facts.month), facts.ends_on or date.max)
+        if facts.starts_on <= change.changed_on <= last_day_of(facts.month)
         and (facts.last_provider_start is None or change.changed_on > facts.last_provider_start)
         and not change.is_on_provider_line
         and _next_month(change.changed_on) > last_loaded

@@ -167,7 +167,7 @@ LOOSE: dict[str, Any] = {
 }
 
 
-@settings(max_examples=1, **LOOSE)
+@settings(max_examples=1, derandomize=True, **LOOSE)
 @given(st.lists(SOLD, min_size=15, max_size=15))
 def test_random_partners_have_the_figures_of_the_reference(every: list[Sold]) -> None:
     assert disagreed(every) == []

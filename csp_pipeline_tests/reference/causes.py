@@ -114,7 +114,7 @@ def find_causes(row: ContractMonth) -> list[Part]:
         return left.parts
     replaced = move(days_of(row.month, row.charges, row.seats, row.atoms), row.others, row.last_day)
     _take_moved(left, replaced, REPLACED)
-    timed = _timing(row, left)
+    timed = _timing(row, left, is_compared=bool(row.atoms or replaced.days))
     charges = [timed.get(id(charge), charge) for charge in row.charges]
     charges = [charge for charge in charges if charge is not None]
     days = days_of(row.month, charges, row.seats, row.atoms)
@@ -167,13 +167,14 @@ def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
     left.take("unexplained", left.amount, left.quantity)
 
 
-def _timing(row: ContractMonth, left: Left) -> dict[int, Charge | None]:
+def _timing(row: ContractMonth, left: Left, *, is_compared: bool) -> dict[int, Charge | None]:
     """Rule 10.8: changes in the log after the start of the provider's last line that no loaded line carries.
 
     Our lines for them are their own and, in the cycles after, their share of the recurring ones. Returns what is left
     of each such charge, by the id of the object; None of those that are all theirs.
     """
-    if row.history is None or left.quantity == 0 or row.contract.proration == "none":
+    is_over = row.contract.ends_on is not None and row.contract.ends_on < row.last_day
+    if row.history is None or left.quantity == 0 or row.contract.proration == "none" or is_over:
         return {}
     lines = [atom.line for atom in row.all_atoms if not atom.is_credit]
     last_start = max((line.charge_start_on for line in lines if line.charge_start_on is not None), default=None)
@@ -201,7 +202,7 @@ def _timing(row: ContractMonth, left: Left) -> dict[int, Charge | None]:
                 amount = sum((e.billed_recognised for e in days_of(row.month, lines_of_month, [], []).values()), ZERO)
                 for charge in row.charges:
                     added = sum((c.after - c.before for c in changes if c.changed_at.date() < charge.start), ZERO)
-                    if charge.kind == "recurring" and added and row.atoms and not row.contract.tiers:
+                    if charge.kind == "recurring" and added and is_compared and not row.contract.tiers:
                         share = _share_of(taken.get(id(charge)) or charge, added)
                         taken[id(charge)] = _less(taken.get(id(charge)) or charge, share)
                         amount += round_finest(share.exact * _days_in(share, row.month) / share.days)
