@@ -129,6 +129,9 @@ def generate(  # noqa: PLR0913  (the options of the contract)
     months: Annotated[str | None, typer.Option(help="A..B, for example 2026-01..2026-03.")] = None,
     currencies: Annotated[str | None, typer.Option(help="Comma separated, for example EUR,USD.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    planted: Annotated[
+        str | None, typer.Option(help="Differences to plant by name, one customer each: all, none, or NAME,NAME.")
+    ] = None,
 ) -> int:
     """Write a made-up partner as inbox files and commercial terms, with expected.json of the totals."""
     from csp_pipeline.sandbox.generate import generate as write_partner  # noqa: PLC0415
@@ -139,6 +142,7 @@ def generate(  # noqa: PLR0913  (the options of the contract)
         "months": _span(months),
         "currencies": currencies.replace(" ", "").split(",") if currencies else None,
         "seed": seed,
+        "planted": planted,
     }
     report = write_partner(out, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
     typer.echo(

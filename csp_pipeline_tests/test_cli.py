@@ -40,6 +40,9 @@ if TYPE_CHECKING:
             "CSP_PARTNER_TENANT_ID, CSP_CLIENT_ID, CSP_CLIENT_SECRET are not set",
         ),
         (["generate", "--out", "x", "--months", "2026-05..2026-04"], 2, "2026-05"),
+        (["generate", "--out", "x", "--planted", "timming"], 2, "'timming'"),
+        (["generate", "--out", "x", "--planted", "timing,timing"], 2, "named twice"),
+        (["generate", "--out", "x", "--planted", "timing", "--months", "2026-05..2026-06"], 2, "3 to 8 months"),
     ],
 )
 def test_an_error_is_one_sentence_and_the_exit_code_of_the_contract(

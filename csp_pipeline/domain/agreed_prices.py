@@ -118,9 +118,9 @@ class Contract(NamedTuple):
             return self.unit_price_on(day)
         return Fraction(self.tiers.amount(quantity)) / Fraction(quantity)
 
-    def free_until(self, day: date) -> date:
-        """The first day from a day on that is not in a trial."""
-        return day if self.charges_start_on is None else max(day, self.charges_start_on)
+    def is_free_on(self, day: date) -> bool:
+        """Whether a day is in a trial; days before the contract line are not, nobody agreed on them."""
+        return self.charges_start_on is not None and self.starts_on <= day < self.charges_start_on
 
     @property
     def is_own(self) -> bool:

@@ -40,7 +40,7 @@ def finish_cost_plus(done: Finished, contract: Contract, books: Books) -> None:
             rate = books.rates.find(month, currency, row.key.currency)
             credit = books.gross_credit.get((contract.contract_line_id, month, currency))
             expected += Fraction(credit) * rate.value * factor if credit and rate else 0
-    if contract.free_until(last_day_of(month)) > last_day_of(month):
+    if contract.is_free_on(last_day_of(month)):
         expected, moved, is_complete = Fraction(0), Fraction(0), True
     if not is_complete:
         return

@@ -84,6 +84,7 @@ class OwnCycle(NamedTuple):
     Attributes:
         daily_price: of one seat; 0 where nobody has asked for it.
         monthly_price: the same per month; None with tiers.
+        whole_start: first day of the whole cycle, where this is a piece of one whose price changes inside.
     """
 
     start: date
@@ -93,6 +94,7 @@ class OwnCycle(NamedTuple):
     full_days: int
     daily_price: Fraction = Fraction(0)
     monthly_price: Fraction | None = None
+    whole_start: date | None = None
 
 
 class SeatChange(NamedTuple):

@@ -51,33 +51,33 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
             left_units -= units
             left_quantity -= quantity
 
-    def take_elsewhere(cause: str) -> None:
-        if not tally.elsewhere_units:
-            return
-        quantity = from_fraction(tally.elsewhere_quantity.get(cause, Fraction(0)))
-        take(
-            cause,
-            tally.elsewhere_units.get(cause, 0),
-            quantity if facts.quantity_difference is not None else Decimal(0),
-        )
+    def elsewhere(cause: str) -> Decimal:
+        is_compared = facts.quantity_difference is not None
+        return from_fraction(tally.elsewhere_quantity.get(cause, Fraction(0))) if is_compared else Decimal(0)
 
-    take_elsewhere("replaced_subscription")
+    take(
+        "replaced_subscription",
+        tally.elsewhere_units.get("replaced_subscription", 0),
+        elsewhere("replaced_subscription"),
+    )
     if timing is not None:
         parts.append(timing)
         left_units -= timing.units
         left_quantity -= timing.quantity or Decimal(0)
-    take("period", tally.period_units, left_quantity if tally.quantity_cause == "period" else Decimal(0))
-    take_elsewhere("price_version")
+    version = elsewhere("price_version")
+    is_period = tally.quantity_cause == "period"
+    take("period", tally.period_units, left_quantity - version if is_period else from_fraction(tally.period_quantity))
+    take("price_version", tally.elsewhere_units.get("price_version", 0), version)
     if tally.has_cost and tally.has_revenue:
         left_normal = left_units - tally.expired_units - tally.early_units
         _take_both_sides(facts, tally, left_normal, left_quantity, take)
-    take("unbilled_cost", tally.early_units, left_quantity if tally.quantity_cause == "unbilled_cost" else Decimal(0))
-    take(
-        "contract_expired",
-        tally.expired_units,
-        left_quantity if tally.quantity_cause == "contract_expired" else Decimal(0),
-    )
-    take(_single_side(tally), left_units, left_quantity)
+    if not left_quantity and _is_rounding(facts, left_units):
+        take("rounding", left_units)
+    else:
+        is_early, is_expired = (tally.quantity_cause == cause for cause in ("unbilled_cost", "contract_expired"))
+        take("unbilled_cost", tally.early_units, left_quantity if is_early else Decimal(0))
+        take("contract_expired", tally.expired_units, left_quantity if is_expired else Decimal(0))
+        take(_single_side(tally), left_units, left_quantity)
     return _merged(parts, has_quantity=facts.quantity_difference is not None)
 
 
@@ -92,7 +92,7 @@ def _take_both_sides(
     take("price_version", version_units)
     left_units -= version_units
     mismatch = tally.quantity_amount
-    if quantity_here == 0 or is_agreed:
+    if is_agreed:
         prorated, mismatch = prorated + mismatch, Fraction(0)
     proration_units, mismatch_units = fraction_units(prorated), fraction_units(mismatch)
     take("proration", proration_units, quantity_here if is_agreed else Decimal(0))
@@ -111,6 +111,11 @@ def _without_replaced(facts: SeatFacts, tally: Tally) -> SeatFacts:
     """The facts with what a replaced subscription explains taken off the quantity that changes can explain."""
     replaced = from_fraction(tally.elsewhere_quantity["replaced_subscription"])
     return replace(facts, quantity_difference=(facts.quantity_difference or Decimal(0)) - replaced)
+
+
+def _is_rounding(facts: SeatFacts, units: int) -> bool:
+    """Whether an amount is below one minor unit per revenue line, or the noise of splits by day where there is none."""
+    return abs(units) < max(int(facts.minor_unit * UNITS_PER_ONE) * len(facts.revenue_lines), NOISE_UNITS)
 
 
 def _single_side(tally: Tally) -> str:
@@ -161,11 +166,13 @@ def _merged(parts: list[Part], *, has_quantity: bool) -> list[Part]:
             known.units += part.units
             known.quantity = (known.quantity or Decimal(0)) + (part.quantity or Decimal(0))
     kept = [part for part in merged.values() if part.units or part.quantity]
-    named = [part for part in kept if part.cause != "rounding"]
-    rounding = merged.get("rounding")
-    if named and rounding is not None and 0 < abs(rounding.units) <= NOISE_UNITS:
-        max(named, key=lambda part: abs(part.units)).units += rounding.units
-        kept.remove(rounding)
+    noise = [part for part in kept if abs(part.units) <= NOISE_UNITS and not part.quantity]
+    total = sum(part.units for part in noise)
+    if noise and len(noise) == len(kept):
+        kept = [replace(noise[0], cause="rounding", units=total)] if total else []
+    elif noise:
+        kept = [part for part in kept if part not in noise]
+        max(kept, key=lambda part: abs(part.units)).units += total
     for part in kept:
         part.quantity = part.quantity if has_quantity else None
     return sorted(kept, key=lambda part: ORDER.index(part.cause))

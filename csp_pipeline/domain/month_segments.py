@@ -5,7 +5,7 @@ What belongs here: comparing provider lines, our lines and our cycle day by day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from csp_pipeline.domain.calendar import ONE_DAY, first_day_of, last_day_of
 from csp_pipeline.domain.counterparts import units_elsewhere
 from csp_pipeline.domain.difference_facts import OwnCycle, ProviderLine, RevenueLine, SeatFacts, covers, fraction_units
+from csp_pipeline.domain.pending_changes import PendingChanges
 from csp_pipeline.domain.recognition import UNITS_PER_ONE, units_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
-
-    from csp_pipeline.domain.pending_changes import PendingChanges
 
 
 @dataclass(slots=True)
@@ -28,6 +27,7 @@ class Tally:
     """Sums over the segments of a month, in exact fractions of a currency unit or in units."""
 
     period_units: int = 0
+    period_quantity: Fraction = Fraction(0)
     expired_units: int = 0
     early_units: int = 0
     timing_in_cycles: Fraction = Fraction(0)
@@ -70,11 +70,12 @@ def tally_month(facts: SeatFacts, pending: PendingChanges) -> Tally:
         if not costs and not revenues:
             continue
         cycle = next((cycle for cycle in facts.cycles if covers(cycle, first)), None)
-        cause = "period" if _lacks_its_base(facts, costs) else _segment_cause(facts, first, cycle, has_cost=bool(costs))
+        is_open = not _lacks_its_base(facts, costs)
+        cause = _segment_cause(facts, first, cycle, has_cost=bool(costs)) if is_open else "period"
         difference = sum(units_between(line.units, line.start, line.end, first, after) for line in revenues) - sum(
             units_between(line.expected_units, line.start, line.end, first, after) for line in costs
         )
-        segment = _Segment(cycle, revenues, costs, first, (after - first).days, difference, after == until)
+        segment = _Segment(cycle, revenues, costs, first, (after - first).days, difference, after == until, is_open)
         cause = _take_segment(facts, tally, segment, cause, pending)
         if segment.is_last:
             tally.quantity_cause = cause
@@ -94,6 +95,10 @@ def _take_segment(
     elif moved.quantity and cause == "contract_expired":
         tally.quantity_amount += Fraction(left, UNITS_PER_ONE)
         return None
+    has_changes = segment.has_base and bool(segment.revenues) and bool(segment.costs) and moved.quantity >= 0
+    if cause == "period" and has_changes and segment.cycle is not None:
+        _take_base(tally, segment, segment.cycle, moved.quantity)
+        return None
     if cause == "period":
         tally.period_units += left
     elif cause == "contract_expired":
@@ -105,9 +110,31 @@ def _take_segment(
     return cause
 
 
+def _take_base(tally: Tally, segment: _Segment, cycle: OwnCycle, moved: Fraction) -> None:
+    """Changes are charged in a cycle that is not yet, or not by us: its own seats wait, changes meet changes."""
+    after = segment.first + ONE_DAY * segment.days
+    base = [line for line in segment.costs if not _is_change_in(cycle, line)]
+    units = sum(units_between(line.expected_units, line.start, line.end, segment.first, after) for line in base)
+    tally.period_units -= units
+    if segment.is_last:
+        tally.period_quantity = -sum((Fraction(line.quantity) for line in base), Fraction(0))
+    changes = [line for line in segment.costs if line not in base]
+    others = replace(segment, costs=changes, difference=segment.difference + units)
+    _compare_days(tally, others, cycle, PendingChanges(), moved)
+
+
+def _is_change_in(cycle: OwnCycle, line: ProviderLine) -> bool:
+    """Whether a line of the provider changes its own cycle, on a day after ours began."""
+    return line.cycle_start is not None and line.start > line.cycle_start and line.start > cycle.start
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """Days on which nothing changes, with the lines of both sides that cover them."""
+    """Days on which nothing changes, with the lines of both sides that cover them.
+
+    Attributes:
+        has_base: whether what the provider's changes change is on a document that is loaded.
+    """
 
     cycle: OwnCycle | None
     revenues: Sequence[RevenueLine]
@@ -116,6 +143,7 @@ class _Segment:
     days: int
     difference: int
     is_last: bool
+    has_base: bool = True
 
     @property
     def ours(self) -> Fraction:
@@ -168,10 +196,10 @@ def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: st
         return _Moved()
     surplus = segment.ours - segment.provider
     found = units_elsewhere(surplus, others, segment.first)
+    through = facts.documents.drafted_through
+    is_undrafted = cause == "contract_expired" and any(one.is_undrafted(segment.first, through) for one in others)
     if not found:
-        is_ended = cause == "contract_expired"
-        through = facts.documents.drafted_through
-        return _Moved(is_undrafted=is_ended and any(one.is_undrafted(segment.first, through) for one in others))
+        return _Moved(is_undrafted=is_undrafted)
     quantity = sum(found.values(), Fraction(0))
     is_whole = quantity == surplus and not (segment.ours and segment.provider)
     units = dict.fromkeys(found, segment.difference) if is_whole and len(found) == 1 else {}
@@ -183,16 +211,24 @@ def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: st
             tally.elsewhere_quantity[name] = tally.elsewhere_quantity.get(name, Fraction(0)) + part
     tally.has_cost = tally.has_cost or surplus > 0
     tally.has_revenue = tally.has_revenue or surplus < 0
-    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1)
+    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1, is_undrafted)
 
 
 def _worth(segment: _Segment, quantity: Fraction) -> Fraction:
     """What a surplus of units is worth over a segment: at our price where we charge them, else by the provider's."""
+    ours, provider = _taken(segment, quantity)
+    our_price = segment.cycle.daily_price if segment.cycle is not None else Fraction(0)
+    expected_price = segment.expected / segment.provider if segment.provider else Fraction(0)
+    return (ours * our_price - provider * expected_price) * segment.days
+
+
+def _taken(segment: _Segment, quantity: Fraction) -> tuple[Fraction, Fraction]:
+    """The units of ours and of the provider's that a surplus takes: its own first, then those the other took back."""
     if quantity > 0:
-        price = segment.cycle.daily_price if segment.cycle is not None else Fraction(0)
-    else:
-        price = segment.expected / segment.provider if segment.provider else Fraction(0)
-    return quantity * price * segment.days
+        ours = min(quantity, max(segment.ours, Fraction(0))) if segment.provider else quantity
+        return ours, ours - quantity
+    provider = min(-quantity, max(segment.provider, Fraction(0))) if segment.ours else -quantity
+    return quantity + provider, provider
 
 
 def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: PendingChanges, moved: Fraction) -> None:
@@ -203,20 +239,28 @@ def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: Pen
     """
     revenues, days = segment.revenues, segment.days
     provider, expected = segment.provider, segment.expected
-    ours = segment.ours - max(moved, Fraction(0))
-    if moved < 0 and provider:
-        expected += moved * expected / provider
-        provider += moved
+    taken_of_ours, taken_of_provider = _taken(segment, moved)
+    ours = segment.ours - taken_of_ours
+    if taken_of_provider and provider:
+        expected -= taken_of_provider * expected / provider
+        provider -= taken_of_provider
     charged_since = sum((change.delta for change in pending.changes if change.changed_on < cycle.start), Decimal(0))
     if charged_since and revenues:
         tally.timing_in_cycles += Fraction(charged_since) * cycle.daily_price * days
         ours -= Fraction(charged_since)
-    provider_price = expected / provider if provider > 0 else cycle.daily_price
-    common = max(min(ours, provider), Fraction(0))
-    our_version = segment.expected_at_our_version / segment.provider if segment.provider > 0 else provider_price
+    provider_price = expected / provider if provider else cycle.daily_price
+    common = _in_common(ours, provider)
+    our_version = segment.expected_at_our_version / segment.provider if segment.provider else provider_price
     tally.price_version += common * (our_version - provider_price) * days
     tally.proration += common * (cycle.daily_price - our_version) * days
     tally.quantity_amount += ((ours - common) * cycle.daily_price - expected + common * provider_price) * days
+
+
+def _in_common(ours: Fraction, provider: Fraction) -> Fraction:
+    """The units that both sides charge, or that both take back."""
+    if ours < 0 and provider < 0:
+        return max(ours, provider)
+    return max(min(ours, provider), Fraction(0))
 
 
 def _lacks_its_base(facts: SeatFacts, costs: Sequence[ProviderLine]) -> bool:

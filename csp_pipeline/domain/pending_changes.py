@@ -34,15 +34,17 @@ class PendingChanges:
 def pending_changes(facts: SeatFacts) -> PendingChanges:
     """The changes after the provider's last charge that no provider line carries and no loaded invoice should.
 
+    Those before the contract line are no business of its; one that is over has no quantity at the month's end.
     Of several, the longest run of the latest whose sum fits into the quantity difference counts.
     """
     last_loaded, difference = facts.documents.last_loaded_month, facts.quantity_difference
-    if last_loaded is None or not difference:
+    is_over = facts.ends_on is not None and facts.ends_on < last_day_of(facts.month)
+    if last_loaded is None or not difference or is_over:
         return PendingChanges()
     candidates = [
         change
         for change in facts.changes
-        if change.changed_on <= last_day_of(facts.month)
+        if facts.starts_on <= change.changed_on <= last_day_of(facts.month)
         and (facts.last_provider_start is None or change.changed_on > facts.last_provider_start)
         and not change.is_on_provider_line
         and _next_month(change.changed_on) > last_loaded

@@ -21,6 +21,7 @@ from csp_pipeline.domain.difference_facts import (
     SeatChange,
     SeatFacts,
     fraction_units,
+    net_quantity,
 )
 from csp_pipeline.domain.differences import explain_seats
 from csp_pipeline.domain.quantities import ZERO
@@ -73,7 +74,7 @@ def finish_contract(done: Finished, contract: Contract, books: Books) -> None:
         done.expected = agreed_amount(row) + from_units(
             sum([units_between(line.expected_units, line.start, line.end, since, until) for line in lines])
         )
-    is_free = contract.free_until(last_day_of(month)) > last_day_of(month)
+    is_free = contract.is_free_on(last)
     if contract.pricing_model != "flat" and not is_uncounted and not is_free:
         done.quantity_difference = (done.billed_quantity or ZERO) - (done.provider_quantity or ZERO)
     done.difference = done.revenue - done.expected
@@ -146,13 +147,23 @@ def _with_tiers(parts: list[Part], facts: SeatFacts) -> list[Part]:
         return [Part("rounding", facts.difference_units, facts.quantity_difference, evidence)]
     rest = next((part for part in parts if part.cause == "unexplained"), None)
     named = [part for part in parts if part.cause not in {"unexplained", "rounding"}]
-    if rest is None or not named:
+    if rest is None:
+        return parts
+    if not named:
+        rest.cause = "quantity_mismatch" if _has_days_of_other_quantities(facts) else "proration"
         return parts
     largest = max(named, key=lambda part: abs(part.units))
     largest.units += rest.units
     if rest.quantity:
         largest.quantity = (largest.quantity or Decimal(0)) + rest.quantity
     return [part for part in parts if part is not rest]
+
+
+def _has_days_of_other_quantities(facts: SeatFacts) -> bool:
+    """Whether on some day of the month we charge another quantity than the provider."""
+    first, last = first_day_of(facts.month), last_day_of(facts.month)
+    days = (first + ONE_DAY * number for number in range(last.day))
+    return any(net_quantity(facts.revenue_lines, day) != net_quantity(facts.provider_lines, day) for day in days)
 
 
 def price_per_month(contract: Contract, month: str, quantity: Decimal | None = None) -> Decimal | None:
@@ -243,16 +254,24 @@ def _provider_lines(row: Row, counted: Sequence[CostPiece], contract: Contract) 
     """The provider lines of a row that should meet revenue, without the days of a trial."""
     prices = unit_prices(counted, contract)
     lines = [provider_line(piece, contract, prices.get(piece.line_ids)) for piece in _expected_pieces(row, counted)]
-    return [_after_trial(line, contract) for line in lines if contract.free_until(line.start) <= line.end]
+    return [part for line in lines for part in _outside_trial(line, contract)]
 
 
-def _after_trial(line: ProviderLine, contract: Contract) -> ProviderLine:
-    """A provider line without its days in the trial, which nobody expects to be charged."""
-    charged = contract.free_until(line.start)
-    if charged == line.start:
-        return line
-    units = units_between(line.expected_units, line.start, line.end, charged, line.end + ONE_DAY)
-    return line._replace(start=charged, expected_units=units)
+def _outside_trial(line: ProviderLine, contract: Contract) -> list[ProviderLine]:
+    """A provider line without its days in the trial, which nobody expects to be charged: those before, those after."""
+    charged = contract.charges_start_on
+    if charged is None or line.end < contract.starts_on or line.start >= charged or charged == contract.starts_on:
+        return [line]
+    parts = (line.start, contract.starts_on - ONE_DAY), (charged, line.end)
+    return [
+        line._replace(
+            start=start,
+            end=end,
+            expected_units=units_between(line.expected_units, line.start, line.end, start, end + ONE_DAY),
+        )
+        for start, end in parts
+        if start <= end
+    ]
 
 
 def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Decimal | None) -> Sequence[OwnCycle]:
@@ -264,8 +283,12 @@ def _priced_cycles(cycles: Sequence[OwnCycle], contract: Contract, quantity: Dec
 
 
 def _priced(cycle: OwnCycle, contract: Contract, unit_price: Fraction | None) -> OwnCycle:
+    """A cycle with its prices; a piece of one whose price changes inside has the discount of the whole."""
     days = contract.priced_days(cycle.start, cycle.end, cycle.full_days)
+    start = cycle.whole_start or cycle.start
+    if unit_price is None and start != cycle.start:
+        unit_price = contract.unit_price_on(cycle.start)
     return cycle._replace(
-        daily_price=contract.daily_price(cycle.start, contract.months, days, unit_price) if days else Fraction(0),
-        monthly_price=contract.monthly_price(cycle.start) if contract.tiers is None else None,
+        daily_price=contract.daily_price(start, contract.months, days, unit_price) if days else Fraction(0),
+        monthly_price=contract.monthly_price(start, unit_price) if contract.tiers is None else None,
     )

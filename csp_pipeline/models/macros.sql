@@ -114,6 +114,10 @@ CREATE OR REPLACE TEMP MACRO service_ends_on(charge_start_on, charge_end_on, ord
         ELSE service_starts_on(charge_start_on, order_on, billing_month)
     END;
 
+-- The last day of a period as a file states it; the year 9999 stands for none, as 0001 does for a start.
+CREATE OR REPLACE TEMP MACRO stated_end(end_on) AS
+    CASE WHEN year(end_on) < 9999 THEN end_on END;
+
 -- Whether a product is the Azure plan: by its product id, else by its name, which an offer may qualify (- DevTest).
 CREATE OR REPLACE TEMP MACRO is_azure_plan(product_id, product_name) AS
     coalesce(upper(trim(product_id)) = 'DZH318Z0BPS6', FALSE)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline.sandbox.cost_bases import cost_bases, recognised
 from csp_pipeline.sandbox.dates import anchored, days_between, days_in, last_day, month_of, months_through, shift
 from csp_pipeline.sandbox.drafts import Charge, conversion_rate, price_factor
-from csp_pipeline.sandbox.facts import Seats, plain, round_fraction
+from csp_pipeline.sandbox.facts import Seats
+from csp_pipeline.sandbox.figures import Figure
 from csp_pipeline.sandbox.legacy_facts import LegacyAzure
 from csp_pipeline.sandbox.seats import charges_of
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.provider_documents import ProviderDocument
     from csp_pipeline.sandbox.scenario import Scenario
 
-AMOUNT_QUANTUM = Decimal("0.000001")
 NO_MATTER = random.Random(0)  # noqa: S311  (draws identifiers that nobody reads here)
 
 
@@ -90,18 +89,19 @@ class Entry:
         subscription_id = line.subscription_id if line else ""
         if planted.source is not None:
             subscription_id = planted.source.subscription_id
-        return {
-            "cause": self.cause or planted.cause,
-            "service_month": self.service_month,
-            "account_id": customer.account_id or None,
-            "customer_id": customer.customer_id,
-            "subscription_id": subscription_id or None,
-            "contract_line_id": line.contract_line_id if line else None,
-            "currency": line.currency if line else customer.currency.code,
-            "amount": plain(round_fraction(self.amount, AMOUNT_QUANTUM)),
-            "quantity": self.quantity,
-            "expected_on_month": self.expected_on_month or None,
-        }
+        figure = Figure(
+            cause=self.cause or planted.cause,
+            service_month=self.service_month,
+            account_id=customer.account_id,
+            customer_id=customer.customer_id,
+            subscription_id=subscription_id,
+            contract_line_id=line.contract_line_id if line else "",
+            currency=line.currency if line else customer.currency.code,
+            amount=self.amount,
+            quantity=self.quantity,
+            expected_on_month=self.expected_on_month,
+        )
+        return figure.as_json()
 
 
 def planted_entries(
@@ -113,12 +113,13 @@ def planted_entries(
         One object per planted item and service month, in order of planting.
     """
     books = Books(scenario, documents, charges)
-    return [
+    worked_out = [
         entry.as_json()
         for planted in scenario.planted
         for entry in _BY_CAUSE[planted.cause](books, planted)
         if entry.amount
     ]
+    return worked_out + [figure.as_json() for figure in scenario.figures]
 
 
 def _unmapped(books: Books, planted: Planted) -> Iterator[Entry]:

@@ -93,6 +93,7 @@ class AzurePlan:
     """An Azure plan of a customer with its Azure subscriptions; `weight` is its share of all usage rows.
 
     Attributes:
+        is_managed: Whether the partner manages each of its resources from the start.
         arrives_on: First day of its usage, for a plan to which an Azure subscription moves within the months.
     """
 
@@ -104,6 +105,7 @@ class AzurePlan:
     weight: int
     special: tuple[Benefit, ...] = ()
     loses_credit_on: date | None = None
+    is_managed: bool = False
     reservation_order_id: str = ""
     savings_order_id: str = ""
     arrives_on: date | None = None
@@ -125,7 +127,7 @@ def _resource(plan: AzurePlan, number: int, days: int, source: random.Random) ->
     meter = _meter_of(benefit, number, source)
     entitlement = plan.entitlements[number % len(plan.entitlements)]
     access: Access = "managed"
-    if number % UNMANAGED_EVERY == UNMANAGED_AT:
+    if number % UNMANAGED_EVERY == UNMANAGED_AT and not plan.is_managed:
         access = "never"
     elif plan.loses_credit_on and number % LOSING_EVERY == LOSING_AT:
         access = "lost"

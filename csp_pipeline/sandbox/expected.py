@@ -62,6 +62,8 @@ def write_expected(partner: Partner, path: Path) -> int:
         "planted": planted,
         "planted_amount_tolerance": "0.000001",
     }
+    if partner.arguments.cases is not None:
+        expected["planted_leaks"] = [leak.as_json() for leak in scenario.leaks]
     path.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return len(planted)
 

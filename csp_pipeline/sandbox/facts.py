@@ -6,7 +6,7 @@ partner should bill for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -209,6 +209,7 @@ class SeatEvent:
     Attributes:
         charge_type: Microsoft's word for it; the refund of the old total and the new total both carry it.
         billed_month: The invoice that carries its lines; None for that of its own month, blank for none so far.
+        is_missed: The provider never charges it, in later cycles neither.
     """
 
     on: date
@@ -217,6 +218,7 @@ class SeatEvent:
     billed_month: str | None = None
     hour: int = 14
     reference_id: str = ""
+    is_missed: bool = False
 
 
 @dataclass
@@ -235,6 +237,7 @@ class Seats:
         first_type: Charge type of the first cycle.
         first_reference_id: ReferenceId of the first line, where it is shared with another subscription's.
         is_listed: Whether the subscription is in the snapshot under this record.
+        is_suspended: Whether the snapshot has it as suspended; it is charged all the same.
         is_usd_priced: Priced in US dollars whatever the billing currency (reservations, marketplace).
     """
 
@@ -252,6 +255,7 @@ class Seats:
     renewal_type: str = "renew"
     first_reference_id: str = ""
     is_listed: bool = True
+    is_suspended: bool = False
     is_usd_priced: bool = False
     reservation_order_id: str = ""
     price_adjustments: tuple[str, ...] = ()
@@ -281,6 +285,10 @@ class Seats:
             if event.on < day:
                 quantity = event.quantity_after
         return quantity
+
+    def charged_quantity_on(self, day: date) -> int:
+        """Units at the start of a day as the provider charges them."""
+        return replace(self, events=[event for event in self.events if not event.is_missed]).quantity_on(day)
 
     def current_quantity(self) -> int:
         """Units after everything that happened."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csp_pipeline.errors import UsageError
-from csp_pipeline.sandbox import commercial, partner_center
+from csp_pipeline.sandbox import commercial, partner_center, planted_cases
 from csp_pipeline.sandbox.catalogue import CURRENCIES
+from csp_pipeline.sandbox.dates import months_through
 from csp_pipeline.sandbox.distributor import write_distributor
 from csp_pipeline.sandbox.documents import write_document
 from csp_pipeline.sandbox.expected import write_expected
@@ -29,6 +30,7 @@ EXPECTED_FILE = "expected.json"
 PARTIAL_FOLDER = ".generate-partial"
 MONTH_PATTERN = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 MONTHS_AT_MOST = 24
+ORDINARY_CUSTOMERS = 14
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,25 @@ class GenerateReport:
 def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     out: Path,
     *,
-    customers: int = 14,
+    customers: int | None = None,
     usage_rows: int = 20_000,
     months: tuple[str, str] = ("2026-07", "2026-09"),
     currencies: Sequence[str] = ("EUR", "USD", "JPY"),
     seed: int = 1,
+    planted: str | None = None,
 ) -> GenerateReport:
     """Write a seeded scenario in Microsoft's formats; the same arguments give the same bytes.
 
     Args:
         out: Folder that gets `inbox/`, `commercial/` (the layout of CSP_HOME), `expected.json` and `scenario.json`.
-        customers: Customer tenants; the first fourteen carry the special cases and planted anomalies.
+        customers: Customer tenants; the first fourteen carry the special cases and planted anomalies. By default
+            fourteen, or one for each planted case.
         usage_rows: Daily rated usage rows, all months together.
         months: First and last billing month, `YYYY-MM`.
         currencies: Billing currencies; each has one invoice of new commerce a month.
         seed: Draws identifiers and quantities.
+        planted: Instead of these, planted differences by name (`planted_cases`), one customer each, in a partner that
+            has no others: `all`, `none`, or names with commas between. Further customers are ordinary.
 
     Returns:
         Counts and file names.
@@ -68,13 +74,16 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     Raises:
         UsageError: An argument makes no sense, or `out` already holds files.
     """
+    cases = None if planted is None else planted_cases.named(planted)
+    customers = customers or (ORDINARY_CUSTOMERS if not cases else max(len(cases), len(currencies)))
     _check(out, customers, usage_rows, months, currencies)
+    _check_cases(cases or (), customers, months)
     unfinished = out / PARTIAL_FOLDER
     if unfinished.exists():
         shutil.rmtree(unfinished)
     for folder in ("inbox", "commercial"):
         (unfinished / folder).mkdir(parents=True)
-    arguments = Arguments(customers, usage_rows, months, tuple(currencies), seed)
+    arguments = Arguments(customers, usage_rows, months, tuple(currencies), seed, cases)
     partner = build_partner(arguments)
     scenario, changes = partner.scenario, partner.changes
     for document in partner.documents + partner.open_documents:
@@ -87,7 +96,7 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
     headers = invoice_headers(documents, partner.legacy_documents)
     partner_center.write_all(scenario, headers, changes, unfinished / "inbox")
     commercial.write_all(scenario, changes, unfinished / "commercial")
-    planted = write_expected(partner, unfinished / EXPECTED_FILE)
+    differences = write_expected(partner, unfinished / EXPECTED_FILE)
     write_arguments(arguments, unfinished / SCENARIO_FILE)
     return GenerateReport(
         out=out,
@@ -95,7 +104,7 @@ def generate(  # noqa: PLR0913  (each argument is one choice with a default)
         invoices=len(partner.provider_documents),
         reconciliation_lines=sum(len(document.lines) for document in documents),
         usage_rows=sum(document.usage_rows for document in documents),
-        planted=planted,
+        planted=differences,
     )
 
 
@@ -121,6 +130,18 @@ def _check(out: Path, customers: int, usage_rows: int, months: tuple[str, str], 
         found = taken[0] if taken else out
         raise UsageError(
             f"{found} already exists: generate writes into an empty folder only, so choose another or remove it"
+        )
+
+
+def _check_cases(cases: Sequence[str], customers: int, months: tuple[str, str]) -> None:
+    if not cases:
+        return
+    if customers < len(cases):
+        raise UsageError(f"{len(cases)} planted cases need a customer each, but there are {customers}: give more")
+    least, most = planted_cases.MONTHS_AT_LEAST, planted_cases.MONTHS_AT_MOST
+    if not least <= len(months_through(*months)) <= most:
+        raise UsageError(
+            f"planted cases need {least} to {most} months, but {months[0]}..{months[1]} is not: give another span"
         )
 
 

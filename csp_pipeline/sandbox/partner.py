@@ -33,13 +33,14 @@ SCENARIO_FILE = "scenario.json"
 
 @dataclass(frozen=True)
 class Arguments:
-    """What defines a made-up partner (see `generate`)."""
+    """What defines a made-up partner (see `generate`); `cases` are the planted cases asked for by name."""
 
     customers: int = 14
     usage_rows: int = 20_000
     months: tuple[str, str] = ("2026-07", "2026-09")
     currencies: tuple[str, ...] = ("EUR", "USD", "JPY")
     seed: int = 1
+    cases: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -84,7 +85,14 @@ def build_partner(arguments: Arguments) -> Partner:
     Returns:
         Its facts and its documents, which `documents.write_document` or `documents.bill` fill with lines.
     """
-    scenario = build(arguments.customers, arguments.usage_rows, arguments.months, arguments.currencies, arguments.seed)
+    scenario = build(
+        arguments.customers,
+        arguments.usage_rows,
+        arguments.months,
+        arguments.currencies,
+        arguments.seed,
+        arguments.cases,
+    )
     seat_lines = _billed_lines(scenario)
     changes = _changes(scenario)
     return Partner(
@@ -141,6 +149,7 @@ def read_arguments(folder: Path) -> Arguments:
             months=(str(first), str(last)),
             currencies=tuple(str(code) for code in given["currencies"]),
             seed=int(given["seed"]),
+            cases=None if given.get("cases") is None else tuple(str(name) for name in given["cases"]),
         )
     except (ValueError, KeyError, TypeError) as reason:
         raise UsageError(f"{path} is not what `csp-pipeline generate` writes ({reason}): generate it again") from reason

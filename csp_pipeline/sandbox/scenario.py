@@ -18,6 +18,8 @@ from csp_pipeline.sandbox.catalogue import COMPANIES, CURRENCIES, Currency
 from csp_pipeline.sandbox.dates import day_of, days_between, first_day, last_day, months_through, shift
 from csp_pipeline.sandbox.facts import Account, ContractLine, Customer, Seats, new_id
 from csp_pipeline.sandbox.indirect_parts import RESELLER_MPN_ID
+from csp_pipeline.sandbox.planted_cases import CASES
+from csp_pipeline.sandbox.plot import Plot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from csp_pipeline.sandbox.azure import AzurePlan
     from csp_pipeline.sandbox.distributor import Resold
     from csp_pipeline.sandbox.facts import Planted, ReconLine, SoftwareReturn, SubscriptionLink
+    from csp_pipeline.sandbox.figures import Figure
     from csp_pipeline.sandbox.legacy_facts import LegacyAzure, LegacyLicences
+    from csp_pipeline.sandbox.planted_leaks import Leak
 
 ROWS_OF_ARRIVING = 40
 UNSIGNED_EVERY, UNSIGNED_AT, DIRECTLY_SIGNED_AT = 13, 5, 11
@@ -42,6 +46,8 @@ class Scenario:
         links: Subscriptions that go on under another id.
         returns: What adjustment notes credit.
         resold: What customers have through distributors.
+        figures: What must be found of the planted cases asked for by name.
+        leaks: What else leaks money in them.
     """
 
     seed: int
@@ -57,6 +63,8 @@ class Scenario:
     plans: list[AzurePlan] = field(default_factory=list)
     extra_lines: list[ReconLine] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
     resellers: list[tuple[str, str]] = field(default_factory=list)
     links: list[SubscriptionLink] = field(default_factory=list)
     returns: list[SoftwareReturn] = field(default_factory=list)
@@ -136,7 +144,14 @@ class Scenario:
         return f"CL-{len(self.contract_lines) + 1:04d}"
 
 
-def build(customers: int, usage_rows: int, months: tuple[str, str], currencies: Sequence[str], seed: int) -> Scenario:
+def build(  # noqa: PLR0913, PLR0917  (each argument is one choice)
+    customers: int,
+    usage_rows: int,
+    months: tuple[str, str],
+    currencies: Sequence[str],
+    seed: int,
+    cases: Sequence[str] | None = None,
+) -> Scenario:
     """Draw a scenario.
 
     Args:
@@ -145,6 +160,7 @@ def build(customers: int, usage_rows: int, months: tuple[str, str], currencies: 
         months: First and last month.
         currencies: Billing currencies, each with an invoice a month.
         seed: Same seed, same facts.
+        cases: Names of planted cases, one for each of the first customers; None for the parts of `make run`.
 
     Returns:
         The facts, with resources for exactly `usage_rows` rows.
@@ -158,52 +174,84 @@ def build(customers: int, usage_rows: int, months: tuple[str, str], currencies: 
         source=source,
     )
     for number in range(customers):
-        customer = _customer(scenario, number)
-        play = parts.PARTS[number] if number < len(parts.PARTS) else parts.ordinary
-        play(scenario, customer)
+        if cases is None:
+            customer = _customer(scenario, number)
+            play = parts.PARTS[number] if number < len(parts.PARTS) else parts.ordinary
+            play(scenario, customer)
+        elif number < len(cases):
+            _play_case(scenario, number, cases[number])
+        else:
+            customer = _tenant(scenario, number, f"A-{1001 + number}", "0")
+            _open_account(scenario, customer, number, customer.currency.code)
+            parts.ordinary(scenario, customer)
+    for plan in scenario.plans:
+        plan.is_managed = cases is not None
     _share_rows(scenario, usage_rows)
     return scenario
 
 
+def _play_case(scenario: Scenario, number: int, name: str) -> None:
+    """Add the customer of a planted case."""
+    case = CASES[name]
+    customer = _tenant(scenario, number, "" if case.is_unmapped else f"A-{1001 + number}", "0")
+    if not case.is_unmapped:
+        home = customer.currency
+        _open_account(scenario, customer, number, deals.foreign_currency(home) if case.is_billed_abroad else home.code)
+    case.plant(Plot.of(scenario, customer, name))
+
+
 def _customer(scenario: Scenario, number: int) -> Customer:
+    """The customer of a part of `make run`, with its account."""
+    account_id = "" if number == parts.UNMAPPED_NUMBER else f"A-{1001 + number}"
+    reseller = RESELLER_MPN_ID if number == parts.RESOLD_NUMBER else "0" if number % 3 else "4649221"
+    customer = _tenant(scenario, number, account_id, reseller)
+    if number == parts.SECOND_TENANT_NUMBER:
+        return _into_first_account(scenario, customer)
+    if customer.account_id:
+        home = customer.currency
+        billed_in = deals.foreign_currency(home) if number == parts.FOREIGN_NUMBER else home.code
+        _open_account(scenario, customer, number, billed_in)
+    return customer
+
+
+def _tenant(scenario: Scenario, number: int, account_id: str, reseller_mpn_id: str) -> Customer:
     name = COMPANIES[number % len(COMPANIES)]
     if number >= len(COMPANIES):
         name += f" {number // len(COMPANIES) + 1}"
     domain = name.lower().replace(" & ", "-").replace(" ", "-") + f"-{number + 1}.example.com"
-    currency = scenario.currencies[number % len(scenario.currencies)]
     customer = Customer(
         customer_id=scenario.new_id(),
         name=name,
         domain=domain,
-        currency=currency,
-        account_id="" if number == parts.UNMAPPED_NUMBER else f"A-{1001 + number}",
+        currency=scenario.currencies[number % len(scenario.currencies)],
+        account_id=account_id,
         mpn_id="5357564",
-        reseller_mpn_id=RESELLER_MPN_ID if number == parts.RESOLD_NUMBER else "0" if number % 3 else "4649221",
+        reseller_mpn_id=reseller_mpn_id,
         agreed_on=None
         if number % UNSIGNED_EVERY in (UNSIGNED_AT, DIRECTLY_SIGNED_AT)
         else scenario.before(20 + number, 1 + number % 28),
         has_signed_directly=number % UNSIGNED_EVERY == DIRECTLY_SIGNED_AT,
     )
     scenario.customers.append(customer)
-    if number == parts.SECOND_TENANT_NUMBER:
-        return _into_first_account(scenario, customer)
-    if customer.account_id:
-        billed_in = deals.foreign_currency(currency) if number == parts.FOREIGN_NUMBER else currency.code
-        scenario.accounts.append(
-            Account(
-                account_id=customer.account_id,
-                name=f"{name} IT Services" if number == parts.RESOLD_NUMBER else name,
-                country=currency.country,
-                currency=billed_in,
-                tax_rate_id=f"{currency.country}-standard",
-                payment_terms_days=(14, 30, 30, 60)[number % 4],
-            )
-        )
-        if number == parts.RESOLD_NUMBER:
-            scenario.resellers.append((customer.account_id, customer.reseller_mpn_id))
-        else:
-            scenario.tenants.append((customer.account_id, customer.customer_id))
     return customer
+
+
+def _open_account(scenario: Scenario, customer: Customer, number: int, currency: str) -> None:
+    is_resold = customer.reseller_mpn_id == RESELLER_MPN_ID
+    scenario.accounts.append(
+        Account(
+            account_id=customer.account_id,
+            name=f"{customer.name} IT Services" if is_resold else customer.name,
+            country=customer.country,
+            currency=currency,
+            tax_rate_id=f"{customer.country}-standard",
+            payment_terms_days=(14, 30, 30, 60)[number % 4],
+        )
+    )
+    if is_resold:
+        scenario.resellers.append((customer.account_id, customer.reseller_mpn_id))
+    else:
+        scenario.tenants.append((customer.account_id, customer.customer_id))
 
 
 def _into_first_account(scenario: Scenario, customer: Customer) -> Customer:

@@ -111,7 +111,7 @@ def provider_lines(
 def charges_of(seats: Seats, until: date, source: random.Random) -> Iterator[SeatCharge]:
     """The charges of all cycles that start on or before `until`, whichever invoice they are on."""
     for cycle in cycles_of(seats, until):
-        quantity = seats.quantity_on(cycle.start_on)
+        quantity = seats.charged_quantity_on(cycle.start_on)
         if quantity:
             charge_type = _cycle_type(seats, cycle)
             month = month_of(cycle.start_on)
@@ -119,7 +119,7 @@ def charges_of(seats: Seats, until: date, source: random.Random) -> Iterator[Sea
             reference = (is_first and seats.first_reference_id) or _reference(cycle.start_on, source)
             yield SeatCharge(cycle, cycle.start_on, quantity, charge_type, month, reference)
         for event in seats.events:
-            if cycle.start_on <= event.on <= cycle.end_on:
+            if cycle.start_on <= event.on <= cycle.end_on and not event.is_missed:
                 yield from _event_charges(seats, cycle, event, source)
 
 
@@ -127,7 +127,7 @@ def _event_charges(seats: Seats, cycle: Cycle, event: SeatEvent, source: random.
     """The refund of the old total and the charge of the new one, for the rest of the cycle."""
     billed = month_of(event.on) if event.billed_month is None else event.billed_month
     reference = event.reference_id or _reference(event.on, source)
-    for quantity in (-seats.quantity_on(event.on), event.quantity_after):
+    for quantity in (-seats.charged_quantity_on(event.on), event.quantity_after):
         if quantity:
             yield SeatCharge(cycle, event.on, quantity, event.charge_type, billed, reference)
 

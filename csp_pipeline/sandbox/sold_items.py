@@ -70,7 +70,7 @@ def _seat_subscription(scenario: Scenario, seats: Seats) -> Json:
             "creationDate": utc(seats.first_charge_on),
             "effectiveStartDate": utc(max(current.term_start_on, seats.first_charge_on)),
             "commitmentEndDate": utc(current.term_end_on),
-            "status": "active" if quantity else "deleted",
+            "status": ("suspended" if seats.is_suspended else "active") if quantity else "deleted",
             "autoRenewEnabled": renews,
             "scheduledNextTermInstructions": {"product": product, "quantity": quantity, "customTermEndDate": None}
             if renews and quantity

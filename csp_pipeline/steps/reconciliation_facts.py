@@ -204,16 +204,25 @@ def _cycles(
     rows = read_rows(
         con,
         """
-        SELECT contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days
-        FROM billing.cycles
+        SELECT
+            contract_line_id, cycle_start_on, cycle_end_on, invoice_month, counts_as_issued, full_cycle_days,
+            whole_start_on
+        FROM (
+            SELECT
+                *,
+                min(cycle_start_on) OVER (PARTITION BY contract_line_id, full_cycle_start_on, full_cycle_end_on)
+                    AS whole_start_on
+            FROM billing.cycles
+        )
         WHERE cycle_start_on <= $last AND cycle_end_on >= $first
         ORDER BY contract_line_id, cycle_start_on
         """,
         {"first": first, "last": max(last, *ends)},
     )
-    for row in rows:
-        if row[0] in contracts:
-            cycles[row[0]].append(OwnCycle(*row[1:]))
+    for contract_line_id, start, end, invoice_month, counts_as_issued, full_days, whole_start in rows:
+        if contract_line_id in contracts:
+            cycle = OwnCycle(start, end, invoice_month, counts_as_issued, full_days, whole_start=whole_start)
+            cycles[contract_line_id].append(cycle)
     return cycles
 
 

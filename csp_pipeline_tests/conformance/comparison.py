@@ -62,13 +62,16 @@ TOLERANCE = Decimal("1E-9")
 """Largest-remainder ties between equal usage rows may fall either way (1E-10 each)."""
 
 
-def disagreements(folder: Path, through_month: str, billing_starts_on: date | None = None) -> list[str]:
+def disagreements(
+    folder: Path, through_month: str, billing_starts_on: date | None = None, tolerance: Decimal = TOLERANCE
+) -> list[str]:
     """Run both on a folder and say where they differ.
 
     Args:
         folder: with `inbox/` and `commercial/`; the product works in it.
         through_month: the last month drafted.
         billing_starts_on: the setting of that name.
+        tolerance: between amounts.
 
     Returns:
         One line per difference: table, key, column, reference, product. Empty when all is equal.
@@ -84,11 +87,11 @@ def disagreements(folder: Path, through_month: str, billing_starts_on: date | No
             ours = rows_of(con, f"SELECT * FROM {table}")
             if table == "cost.partner_earned_credit":
                 ours = [row for row in ours if row["eligible_amount"] or row["earned_amount"]]
-            found += _compare(table, keys, reference[table], ours)
+            found += _compare(table, keys, reference[table], ours, tolerance)
     return found
 
 
-def _compare(table: str, keys: tuple[str, ...], theirs: list[Row], ours: list[Row]) -> list[str]:
+def _compare(table: str, keys: tuple[str, ...], theirs: list[Row], ours: list[Row], tolerance: Decimal) -> list[str]:
     left, right = _by_key(theirs, keys), _by_key(ours, keys)
     found = []
     for key in sorted(set(left) | set(right), key=str):
@@ -100,7 +103,7 @@ def _compare(table: str, keys: tuple[str, ...], theirs: list[Row], ours: list[Ro
             found += [
                 f"{table} {key} {column}: {a[0][column]} in the reference, {b[0][column]} in the product"
                 for column in a[0]
-                if column in b[0] and column not in skipped and not _is_same(a[0][column], b[0][column])
+                if column in b[0] and column not in skipped and not _is_same(a[0][column], b[0][column], tolerance)
             ]
     return found
 
@@ -118,7 +121,7 @@ def _plain(value: object) -> object:
     return value.normalize() if isinstance(value, Decimal) else value
 
 
-def _is_same(a: object, b: object) -> bool:
+def _is_same(a: object, b: object, tolerance: Decimal) -> bool:
     if isinstance(a, Decimal | int) and isinstance(b, Decimal | int):
-        return abs(Decimal(a) - Decimal(b)) <= TOLERANCE
+        return abs(Decimal(a) - Decimal(b)) <= tolerance
     return bool(_plain(a) == _plain(b))

@@ -132,6 +132,77 @@ def test_part_timing_and_part_mismatch_are_told_apart() -> None:
     }
 
 
+def test_seats_charged_from_another_day_than_the_providers_are_a_mismatch_though_the_month_ends_alike() -> None:
+    """2 seats for the ten days from the 11th to the 20th that the provider does not charge: 2 x 30.00 x 10/30."""
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10), provider_line(date(2026, 9, 21), SEPTEMBER[1], 2)],
+        [
+            revenue_line(*SEPTEMBER, 10, "300.00"),
+            revenue_line(date(2026, 9, 11), date(2026, 9, 30), 2, "40.00", "change"),
+        ],
+        0,
+    )
+    assert parts_of(facts) == {"quantity_mismatch": (Decimal("20.0000000000"), Decimal(0))}
+
+
+def test_a_wrong_quantity_until_the_contract_line_ends_is_a_mismatch() -> None:
+    """Two seats too many for 15 days, then ten seats that nobody bills."""
+    end = date(2026, 9, 15)
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10)],
+        [revenue_line(SEPTEMBER[0], end, 12, "180.00")],
+        -10,
+        cycles=[OwnCycle(SEPTEMBER[0], end, "2026-09", False, 30, Fraction(PRICE) / 30)],
+        ends_on=end,
+    )
+    assert parts_of(facts) == {
+        "contract_expired": (Decimal("-150.0000000000"), Decimal(-10)),
+        "quantity_mismatch": (Decimal("30.0000000000"), Decimal(0)),
+    }
+
+
+def test_a_change_after_the_contract_line_ended_is_no_timing_of_it() -> None:
+    """The seats end at the provider's next cycle; the contract line was over before anybody asked for it."""
+    end = date(2026, 9, 10)
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10)],
+        [revenue_line(SEPTEMBER[0], end, 10, "100.00")],
+        -10,
+        cycles=[OwnCycle(SEPTEMBER[0], end, "2026-09", False, 30, Fraction(PRICE) / 30)],
+        ends_on=end,
+        changes=[SeatChange("change-1", date(2026, 9, 21), Decimal(-10), False)],
+    )
+    assert parts_of(facts) == {"contract_expired": (Decimal("-200.0000000000"), Decimal(-10))}
+
+
+def test_changes_meet_changes_in_a_cycle_that_is_not_drafted_yet() -> None:
+    """Ten seats wait for our document; two that were added on the 21st are on ours and not on the provider's."""
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10)],
+        [revenue_line(date(2026, 9, 21), date(2026, 9, 30), 2, "20.00", "change")],
+        -8,
+        cycles=[OwnCycle(*SEPTEMBER, "2026-10", False, 30, Fraction(PRICE) / 30)],
+        documents=replace(DOCUMENTS, last_loaded_month="2026-10"),
+    )
+    assert parts_of(facts) == {
+        "period": (Decimal("-300.0000000000"), Decimal(-10)),
+        "quantity_mismatch": (Decimal("20.0000000000"), Decimal(2)),
+    }
+
+
+def test_the_noise_of_splits_by_day_needs_nobody() -> None:
+    """A line and its cancellation leave some units of 1E-10 on days after the contract line ended."""
+    end = date(2026, 9, 10)
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10), provider_line(*SEPTEMBER, -10)._replace(expected_units=-3_000_000_000_001)],
+        [],
+        0,
+        cycles=[OwnCycle(SEPTEMBER[0], end, "2026-09", False, 30, Fraction(PRICE) / 30)],
+        ends_on=end,
+    )
+    assert set(parts_of(facts)) == {"rounding"}
+
+
 def test_a_cycle_from_the_17th_against_calendar_months_is_proration() -> None:
     """September: 16 days at 10/31 of a day's price and 14 at 10/30: 300 x 16/31 + 300 x 14/30 = 294.8387."""
     provider = [

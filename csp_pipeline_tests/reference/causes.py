@@ -5,24 +5,27 @@ The causes take their parts in order, each from what the one before left; parts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO, minor_unit, round_finest
 from csp_pipeline_tests.reference.charges import Charge, Drafting, cycle_of
-from csp_pipeline_tests.reference.days import first_day, last_day, month_of, next_month
+from csp_pipeline_tests.reference.days import first_day, last_day
+from csp_pipeline_tests.reference.elsewhere import REPLACED, VERSION, Moved, Other, move
 from csp_pipeline_tests.reference.expected import Day, SeatLine, days_of
+from csp_pipeline_tests.reference.price_versions import price_versions
 from csp_pipeline_tests.reference.recognition import FREQUENCIES, cycle_around
-from csp_pipeline_tests.reference.seats import SeatHistory, is_carried
+from csp_pipeline_tests.reference.timing import timing
 
 if TYPE_CHECKING:
     from datetime import date
 
     from csp_pipeline_tests.reference.commercial import ContractLine
     from csp_pipeline_tests.reference.costs_to_contracts import Atom
-    from csp_pipeline_tests.reference.received import Change, Snapshot
+    from csp_pipeline_tests.reference.received import Snapshot
+    from csp_pipeline_tests.reference.seats import SeatHistory
 
 NOISE = Decimal("0.00000001")
 """Below this a remainder is the last unit of a largest-remainder split, not money."""
@@ -93,6 +96,8 @@ class ContractMonth:
     drafting: Drafting
     difference: Decimal
     quantity_difference: Decimal
+    others: list[Other] = field(default_factory=list)
+    fx_moved: Fraction = Fraction(0)
 
     @property
     def last_day(self) -> date:
@@ -108,17 +113,43 @@ def find_causes(row: ContractMonth) -> list[Part]:
         return left.parts
     if row.contract.pricing_model == "flat" and left.amount == 0:
         return left.parts
-    timed = _timing(row, left)
-    charges = [charge for charge in row.charges if charge not in timed]
+    replaced = move(days_of(row.month, row.charges, row.seats, row.atoms), row.others, row.last_day)
+    _take_moved(left, replaced, REPLACED)
+    timed = timing(row, left, is_compared=bool(row.atoms or replaced.days))
+    charges = [timed.get(id(charge), charge) for charge in row.charges]
+    charges = [charge for charge in charges if charge is not None]
     days = days_of(row.month, charges, row.seats, row.atoms)
+    moved = move(days, row.others, row.last_day)
     revenue_days = {day for charge in row.charges for day in days if charge.start <= day < charge.end}
-    period_days = _period(row, left, days, revenue_days)
+    period_days = _period(row, left, days, revenue_days, round_finest(moved.quantities.get(VERSION, Fraction(0))))
     rest = {day: entry for day, entry in days.items() if day not in period_days}
-    _proration(row, left, rest)
+    _take_moved(left, moved, VERSION)
+    versions = price_versions(row.contract, row.seats, rest)
+    _proration(row, left, rest, versions)
     _rounding(row, left)
-    _kinds(row, left, rest)
+    _kinds(row, left, rest, moved)
     left.take("unexplained", left.amount, left.quantity)
-    return left.parts
+    return _without_noise(left.parts)
+
+
+def _without_noise(parts: list[Part]) -> list[Part]:
+    """Give the last units of splits by day to the largest part; they are no part of their own."""
+    noise = [part for part in parts if abs(part.amount) <= NOISE and not part.quantity]
+    named = [part for part in parts if part not in noise]
+    if noise and not named:
+        total = sum((part.amount for part in noise), ZERO)
+        return [Part("rounding", total, ZERO)] if total else []
+    if not noise:
+        return parts
+    largest = max(named, key=lambda part: abs(part.amount))
+    whole = replace(largest, amount=largest.amount + sum((part.amount for part in noise), ZERO))
+    return [whole if part is largest else part for part in named]
+
+
+def _take_moved(left: Left, moved: Moved, cause: str) -> None:
+    """The part of one cause of what stands on other rows."""
+    amount, quantity = moved.amounts.get(cause, Fraction(0)), moved.quantities.get(cause, Fraction(0))
+    left.take(cause, round_finest(amount), round_finest(quantity))
 
 
 def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
@@ -127,6 +158,8 @@ def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
     if beyond or (not row.charges and undrafted):
         left.take("period", left.amount)
     else:
+        if row.charges:
+            left.take("fx_rate", round_finest(row.fx_moved))
         _rounding(row, left)
     if not row.charges:
         left.take("contract_expired" if _is_expired(row) else "unbilled_cost", left.amount)
@@ -135,46 +168,14 @@ def _cost_plus_causes(row: ContractMonth, left: Left) -> None:
     left.take("unexplained", left.amount, left.quantity)
 
 
-def _timing(row: ContractMonth, left: Left) -> list[Charge]:
-    """Rule 10.8: changes in the log after the start of the provider's last line that no loaded line carries."""
-    if row.history is None or left.quantity == 0 or row.contract.proration == "none":
-        return []
-    lines = [atom.line for atom in row.all_atoms if not atom.is_credit]
-    last_start = max((line.charge_start_on for line in lines if line.charge_start_on is not None), default=None)
-    pending = [
-        change
-        for change in row.history.changes
-        if change.source != "recon"
-        and change.changed_at.date() <= row.last_day
-        and (last_start is None or change.changed_at.date() > last_start)
-        and not is_carried(change, lines)
-        and row.loaded.last < _expected_month(change)
-        and row.contract.is_in_force(change.changed_at.date(), change.changed_at.date())
-    ]
-    taken: list[Charge] = []
-    for chosen in (pending[index:] for index in range(len(pending))):
-        quantity = sum((change.after - change.before for change in chosen), ZERO)
-        if quantity != 0 and (quantity > 0) == (left.quantity > 0) and abs(quantity) <= abs(left.quantity):
-            by_month: dict[str, list[Change]] = {}
-            for change in chosen:
-                by_month.setdefault(_expected_month(change), []).append(change)
-            for month, changes in sorted(by_month.items()):
-                change_days = {change.changed_at.date() for change in changes}
-                lines_of_month = [c for c in row.charges if c.kind == "change" and c.start in change_days]
-                taken += lines_of_month
-                amount = sum((e.billed_recognised for e in days_of(row.month, lines_of_month, [], []).values()), ZERO)
-                left.take("timing", amount, sum((c.after - c.before for c in changes), ZERO), month)
-            break
-    return taken
+def _period(
+    row: ContractMonth, left: Left, days: dict[date, Day], revenue_days: set[date], version: Decimal
+) -> set[date]:
+    """Rule 10.7: days that one side's documents do not reach; the version's quantity is another cause's.
 
-
-def _expected_month(change: Change) -> str:
-    """The calendar month after the change's."""
-    return next_month(month_of(change.changed_at.date()))
-
-
-def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days: set[date]) -> set[date]:
-    """Rule 10.7: days that one side's documents do not reach."""
+    Where changes are charged in a cycle that is not, only the cycle's own seats wait; changes meet changes.
+    """
+    quantity = ZERO
     amount = ZERO
     found: set[date] = set()
     for day, entry in days.items():
@@ -183,17 +184,31 @@ def _period(row: ContractMonth, left: Left, days: dict[date, Day], revenue_days:
             if row.month > row.loaded.last or _is_in_earlier_prepaid_term(row, day):
                 amount += entry.billed_recognised
                 found.add(day)
-        elif entry.has_cost and not has_revenue and _is_not_drafted(row, day):
+        elif entry.has_cost and not entry.has_revenue and _is_not_drafted(row, day):
             amount -= entry.expected_recognised
             found.add(day)
-    left.take("period", amount, left.quantity if row.last_day in found else ZERO)
+        elif entry.has_cost and _is_not_drafted(row, day):
+            for seat in _own_seats_of_cycle(row, day):
+                amount -= seat.recognised.get(day, ZERO)
+                quantity -= seat.quantity if day == row.last_day else ZERO
+                entry.take_off(seat, day)
+    left.take("period", amount, left.quantity - version if row.last_day in found else quantity)
     return found
+
+
+def _own_seats_of_cycle(row: ContractMonth, day: date) -> list[SeatLine]:
+    """The provider's lines that our cycle begins with: those of a whole cycle of its own, and changes before ours."""
+    cycle = cycle_of(row.contract, day)
+    covering = [seat for seat in row.seats if seat.covers(day)]
+    return [seat for seat in covering if not seat.is_change or (cycle is not None and seat.atom.start <= cycle.start)]
 
 
 def _is_not_drafted(row: ContractMonth, day: date) -> bool:
     cycle = cycle_of(row.contract, day)
     if cycle is None:
-        return day < row.drafting.starts_on
+        is_over = row.contract.ends_on is not None and day > row.contract.ends_on
+        is_to_come = is_over and any(other.is_undrafted(day, row.drafting) for other in row.others)
+        return day < row.drafting.starts_on or is_to_come
     return not row.drafting.is_drafted(row.contract, cycle)
 
 
@@ -216,16 +231,19 @@ def _is_in_earlier_prepaid_term(row: ContractMonth, day: date) -> bool:
     )
 
 
-def _proration(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
-    """Other day counts for the quantity both sides have; and what an agreed ``proration none`` leaves out."""
-    amount = sum((entry.proration for entry in days.values()), Fraction(0))
+def _proration(row: ContractMonth, left: Left, days: dict[date, Day], versions: Fraction) -> None:
+    """Other prices, then other day counts, for the quantity both sides have; and what ``proration none`` leaves out."""
+    amount = sum((entry.proration for entry in days.values()), Fraction(0)) - versions
     quantity = Fraction(0)
     for day, entry in days.items():
         agreed = _agreed_difference(row, day, entry)
         amount += agreed * (entry.billed_price if agreed > 0 else entry.expected_price)
         if day == row.last_day:
             quantity = agreed
-    part = round_finest(amount)
+    changed, part = round_finest(versions), round_finest(amount)
+    if part == 0 and changed != 0 and abs(left.amount - changed) < NOISE * (len(row.charges) + len(row.seats)):
+        changed = left.amount
+    left.take("price_version", changed)
     if part != 0 and abs(left.amount - part) < NOISE * (len(row.charges) + len(row.seats)):
         part = left.amount
     left.take("proration", part, _within(round_finest(quantity), left.quantity))
@@ -255,7 +273,8 @@ def _rounding_limit(row: ContractMonth) -> Decimal:
 
 def _rounding(row: ContractMonth, left: Left) -> None:
     """All that is left, when it is below one minor unit per revenue line."""
-    if abs(left.amount) < _rounding_limit(row):
+    noise = ZERO if left.quantity else NOISE
+    if abs(left.amount) < max(_rounding_limit(row), noise):
         left.take("rounding", left.amount)
 
 
@@ -264,28 +283,42 @@ def _whole(row: ContractMonth, left: Left, part: Decimal) -> Decimal:
     return left.amount if abs(left.amount - part) < max(_rounding_limit(row), NOISE * (len(row.seats) + 1)) else part
 
 
+def _exactly(row: ContractMonth, left: Left, part: Decimal) -> Decimal:
+    """A part known by its days, with the last units of the splits by day where nothing else is left."""
+    return left.amount if abs(left.amount - part) < NOISE * (len(row.charges) + len(row.seats)) else part
+
+
 def _is_expired(row: ContractMonth) -> bool:
     return row.contract.ends_on is not None and row.contract.ends_on < first_day(row.month)
 
 
-def _kinds(row: ContractMonth, left: Left, days: dict[date, Day]) -> None:
+def _kinds(row: ContractMonth, left: Left, days: dict[date, Day], moved: Moved) -> None:
     """Rule 10.6: by kind, what one side has alone, what an ended contract leaves, and other quantities."""
-    if not row.charges and not _is_expired(row):
-        left.take("unbilled_cost", left.amount, left.quantity)
-        return
-    if not row.atoms:
+    if not row.atoms and not moved.days:
         left.take("revenue_without_cost", left.amount, left.quantity)
         return
     ends_on = row.contract.ends_on
     if ends_on is not None:
-        after = [entry.expected_recognised for day, entry in days.items() if day > ends_on and not entry.has_revenue]
-        quantity = left.quantity if row.last_day > ends_on else ZERO
+        ended = [
+            day for day, entry in days.items() if day > ends_on and not entry.has_revenue and day not in moved.days
+        ]
+        after = [days[day].expected_recognised for day in ended]
+        quantity = left.quantity if row.last_day in ended else ZERO
         if after or quantity:
-            left.take("contract_expired", _whole(row, left, -sum(after, ZERO)), quantity)
-        days = {day: entry for day, entry in days.items() if day <= ends_on}
+            left.take("contract_expired", _exactly(row, left, -sum(after, ZERO)), quantity)
+        days = {day: entry for day, entry in days.items() if day <= ends_on or day in moved.days}
+    if not row.charges and not moved.days:
+        left.take("unbilled_cost", left.amount, left.quantity)
+        return
+    before = [entry.expected_recognised for day, entry in days.items() if day < row.contract.starts_on]
+    if before:
+        quantity = left.quantity if row.last_day < row.contract.starts_on else ZERO
+        left.take("unbilled_cost", _exactly(row, left, -sum(before, ZERO)), quantity)
+        days = {day: entry for day, entry in days.items() if day >= row.contract.starts_on}
     amount = round_finest(sum((entry.quantity_part for entry in days.values()), Fraction(0)))
     for day, entry in days.items():
         agreed = _agreed_difference(row, day, entry)
         amount -= round_finest(agreed * (entry.billed_price if agreed > 0 else entry.expected_price))
     if any(entry.billed_quantity != entry.provider_quantity for entry in days.values()) or left.quantity != 0:
         left.take("quantity_mismatch", _whole(row, left, amount), left.quantity)
+    _rounding(row, left)

@@ -105,6 +105,10 @@ class ContractLine:
             return self.starts_on
         return max(self.starts_on, self.trial_ends_on + timedelta(days=1))
 
+    def is_free_on(self, day: date) -> bool:
+        """Whether the day is in a trial."""
+        return self.starts_on <= day < self.charged_from
+
     def price_of(self, quantity: Fraction) -> Fraction:
         """Rule 9.3: what a quantity costs for a full cycle."""
         if not self.tiers:

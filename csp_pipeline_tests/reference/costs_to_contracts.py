@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from csp_pipeline_tests.reference.amounts import ZERO
 from csp_pipeline_tests.reference.cost import CarriedDown, pec_amount
-from csp_pipeline_tests.reference.days import ONE_DAY, first_day, last_day, month_of
+from csp_pipeline_tests.reference.days import first_day, month_of
 from csp_pipeline_tests.reference.documents import MICROSOFT, Document, is_credit
 from csp_pipeline_tests.reference.recognition import by_month, charge_period
 
@@ -57,12 +57,11 @@ def find_contract(
     product: str,
     sku: str,
     start: date,
-    end: date,
     account: str | None,
     *,
     is_distributed: bool = False,
 ) -> ContractLine | None:
-    """Rule 9.5: every key filled equals; most specific first; ties by id. A line in force goes before one that is not.
+    """Rule 9.5: every key filled equals; most specific first; ties by id. Of ties, one in force at the start is first.
 
     Lines whose cost source is own or none have no provider cost; a line without any key matches nothing. A subscription
     that took the place of another is known by both ids, an Azure subscription keeps its own.
@@ -87,12 +86,12 @@ def find_contract(
         if not any(filled for filled, _ in pairs) or any(filled and filled != value for filled, value in pairs):
             continue
         rank = (
-            not contract.is_in_force(start, end - ONE_DAY),
             not contract.entitlement_id,
             not contract.subscription_id,
             is_former,
             not sku_counts,
             not contract.product_id,
+            not contract.is_in_force(start, start),
             contract.contract_line_id,
         )
         if best is None or rank < best[0]:
@@ -125,7 +124,7 @@ def assign(documents: list[Document], carried: CarriedDown, terms: Commercial) -
                 key = (line.customer_id, azure, line.subscription_id, line.product_id, line.sku_id)
                 account = terms.account_of(line.customer_id, line.reseller_mpn_id)
                 distributed = line.provider != MICROSOFT
-                contract = find_contract(terms, *key, start, end, account, is_distributed=distributed)
+                contract = find_contract(terms, *key, start, account, is_distributed=distributed)
                 spread = by_month(amount, start, end)
                 atom = Atom(line, document, family, entitlement or "", amount, start, end, contract, spread)
                 (costs.estimated if document.is_estimate else costs.billed).append(atom)
@@ -142,12 +141,22 @@ def assign(documents: list[Document], carried: CarriedDown, terms: Commercial) -
             if (*key, month) not in found:
                 start = first_day(month)
                 account = terms.account_of(row.customer_id, resellers.get(row.customer_id, ""))
-                found[*key, month] = find_contract(terms, *key, start, last_day(month) + ONE_DAY, account)
+                found[*key, month] = find_contract(terms, *key, start, account)
             contract = found[*key, month]
             if contract is not None:
                 group = (contract.contract_line_id, month, row.currency, document.is_estimate)
                 costs.earned_credit[group] += credit
     return costs
+
+
+def prepaid_bases(costs: Costs, contract: ContractLine, month: str) -> dict[tuple[str, str], Fraction]:
+    """Recognised subtotal of the month that stands on documents of earlier ones, by currency and their month."""
+    base: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    for atom in costs.by_contract.get(contract.contract_line_id, []):
+        part = atom.months.get(month)
+        if part is not None and not atom.document.is_estimate and atom.document.billing_month < month:
+            base[atom.line.currency, atom.document.billing_month] += Fraction(part)
+    return dict(base)
 
 
 def cost_base(costs: Costs, contract: ContractLine, month: str) -> tuple[dict[str, Fraction], bool]:

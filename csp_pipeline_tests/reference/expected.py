@@ -41,6 +41,11 @@ class SeatLine:
         """Days charged."""
         return (self.atom.end - self.atom.start).days
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it begins inside a cycle that was charged before."""
+        return self.days < self.full_days
+
     def covers(self, day: date) -> bool:
         """Whether the charge covers the day."""
         return self.atom.start <= day < self.atom.end
@@ -54,7 +59,7 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
     worth = _worth(contract, [by_line[line.line_id] for line in counted])
     for line in counted:
         atom = by_line[line.line_id]
-        if atom.end <= contract.charged_from:
+        if all(contract.is_free_on(day) for day in each_day(atom.start, atom.end)):
             continue
         months, full_days = full_cycle(line, atom.start, atom.end)
         share = Fraction((atom.end - atom.start).days, full_days)
@@ -62,7 +67,7 @@ def seat_lines(contract: ContractLine, atoms: list[Atom]) -> list[SeatLine]:
         recognised = {
             day: part
             for day, part in by_day(round_finest(exact), atom.start, atom.end).items()
-            if day >= contract.charged_from
+            if not contract.is_free_on(day)
         }
         result.append(SeatLine(atom, months, full_days, exact, recognised))
     return result
@@ -99,6 +104,12 @@ class Day:
     expected_exact: Fraction = Fraction(0)
     expected_recognised: Decimal = ZERO
     has_cost: bool = False
+
+    def take_off(self, seat: SeatLine, day: date) -> None:
+        """Leave a provider line out of the day."""
+        self.provider_quantity -= Fraction(seat.quantity)
+        self.expected_exact -= seat.exact / seat.days
+        self.expected_recognised -= seat.recognised.get(day, ZERO)
 
     @property
     def common_quantity(self) -> Fraction:

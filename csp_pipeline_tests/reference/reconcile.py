@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline_tests.reference.amounts import ZERO, as_decimal, percent, round_finest
 from csp_pipeline_tests.reference.causes import STARRED, ContractMonth, Left, Loaded, Part, find_causes
-from csp_pipeline_tests.reference.charges import Charge, Drafting, convert, cost_plus_factor
+from csp_pipeline_tests.reference.charges import Charge, Drafting, cost_plus_factor
 from csp_pipeline_tests.reference.conversion import Converted, Piece, convert_pieces, piece_rate
-from csp_pipeline_tests.reference.costs_to_contracts import Atom, Costs, cost_base
+from csp_pipeline_tests.reference.cost_plus import cost_to_be_charged, moved_by_rates
 from csp_pipeline_tests.reference.days import first_day, last_day, month_of
+from csp_pipeline_tests.reference.elsewhere import Other, others_of
 from csp_pipeline_tests.reference.expected import SeatLine, seat_lines
 from csp_pipeline_tests.reference.recognition import by_day, by_month
 from csp_pipeline_tests.reference.seats import SeatHistory, count_once, history_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from csp_pipeline_tests.reference.commercial import Commercial, ContractLine
+    from csp_pipeline_tests.reference.costs_to_contracts import Atom, Costs
     from csp_pipeline_tests.reference.documents import Document
     from csp_pipeline_tests.reference.received import Snapshot
 
@@ -236,7 +238,7 @@ class Reconciliation:
         consumption = bool(row.atoms) and all(atom.is_consumption_or_one_time for atom in row.atoms)
         if not row.contract.has_units or row.contract.is_one_time or consumption:
             return None, None, None
-        if day < row.contract.charged_from:
+        if row.contract.is_free_on(day):
             return billed, provider, None
         return billed, provider, (billed or ZERO) - (provider or ZERO)
 
@@ -253,10 +255,7 @@ class Reconciliation:
             return row.revenue
         agreed = sum((part for charge, part in row.charges if charge.kind in ("discount", "minimum")), ZERO)
         if contract.pricing_model == "cost_plus":
-            base, is_estimate = cost_base(self.costs, contract, row.month)
-            amount = None if is_estimate else convert(base, row.month, contract.currency, self._rate)
-            if last_day(row.month) < contract.charged_from:
-                amount = Fraction(0)
+            amount = cost_to_be_charged(self.costs, contract, row.month, self._rate)
             return ZERO if amount is None else round_finest(amount * cost_plus_factor(contract, row.month)) + agreed
         return agreed + sum(
             (part for seat in seats for day, part in seat.recognised.items() if month_of(day) == row.month), ZERO
@@ -289,8 +288,16 @@ class Reconciliation:
                 self.drafting,
                 difference,
                 quantity_difference,
+                [self._other(cause, other) for cause, other in others_of(contract, self.terms)],
+                moved_by_rates(self.costs, contract, row.month, self._rate),
             )
         )
+
+    def _other(self, cause: str, contract: ContractLine) -> Other:
+        """Another contract line with all its charges and the provider lines it takes."""
+        taken = [a for a in self.costs.by_contract.get(contract.contract_line_id, []) if not a.document.is_estimate]
+        charges = [charge for charge in self.charges if charge.contract.contract_line_id == contract.contract_line_id]
+        return Other(cause, contract, charges, seat_lines(contract, taken))
 
     def _unmatched_causes(
         self, row: Row, sums: dict[str, Converted], difference: Decimal, quantity_difference: Decimal
@@ -311,7 +318,7 @@ class Reconciliation:
         if own:
             return "matched", "own_service"
         named = [part for part in parts if part.cause != "rounding"]
-        cause = max(named, key=lambda part: abs(part.amount)).cause if named else None
+        cause = max(named, key=lambda part: (abs(part.amount), abs(part.quantity))).cause if named else None
         if any(part.cause == "unexplained" for part in parts):
             return "unexplained", cause
         open_parts = [p for p in parts if p.cause in STARRED and self._resolution(row, key, p) != "accepted"]

@@ -129,6 +129,50 @@ def bundle_that_grows(folder: Path) -> str:
     return "2026-02"
 
 
+def bundle_that_grows_inside_a_month(folder: Path) -> str:
+    """Work that joins the bundle of the seats on February 15: a version of the price inside the provider's month."""
+    partner = seat_partner(unit_price="", bundle_id="B1")
+    partner.row("bundles", bundle_id="B1", name="Work", unit_price=28, currency="EUR")
+    own = {"cost_source": "own", "quantity_source": "fixed", "quantity": 10, "anchor_day": ""}
+    partner.contract("L2", bundle_id="B1", starts_on="2026-02-15", **own)
+    partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 10, 100)
+    partner.write(folder)
+    return "2026-02"
+
+
+def bundle_that_grows_in_another_rhythm(folder: Path) -> str:
+    """The same against provider cycles from the 17th: a version of the price and other day counts on the same days."""
+    partner = seat_partner(unit_price="", bundle_id="B1")
+    partner.lines.clear()
+    partner.row("bundles", bundle_id="B1", name="Work", unit_price=31, currency="EUR")
+    own = {"cost_source": "own", "quantity_source": "fixed", "quantity": 10, "anchor_day": ""}
+    partner.contract("L2", bundle_id="B1", starts_on="2026-02-10", **own)
+    begun = {"SubscriptionStartDate": "2025-12-17"}
+    partner.line(JANUARY, "2026-01-17", "2026-02-16", 10, 100, **begun)
+    partner.line(FEBRUARY, "2026-02-17", "2026-03-16", 10, 100, **begun)
+    partner.write(folder)
+    return "2026-02"
+
+
+def discount_that_ends_inside_the_providers_year(folder: Path) -> str:
+    """10 % off the cycles that start in January; the provider's year began with it."""
+    partner = seat_partner(discount_percent=10, discount_ends_on="2026-01-31")
+    partner.lines.clear()
+    partner.line(
+        JANUARY, "2026-01-01", "2026-12-31", 10, 1200, ChargeType="new", BillingFrequency="Annual", UnitPrice="120"
+    )
+    partner.write(folder)
+    return "2026-03"
+
+
+def contract_that_begins_late(folder: Path) -> str:
+    """Seats from January, the contract line from February 10: nobody billed the days before."""
+    partner = seat_partner(starts_on="2026-02-10")
+    partner.line(FEBRUARY, "2026-02-01", "2026-02-28", 10, 100)
+    partner.write(folder)
+    return "2026-02"
+
+
 def bundle_of_a_year_that_grows(folder: Path) -> str:
     """A year in advance of seats and work; more work joins on July 15, which makes the others cheaper."""
     partner = seat_partner(unit_price="", bundle_id="B1", billing_cycle="annual", billing_timing="advance")
@@ -196,6 +240,10 @@ CHARGES: tuple[Callable[[Path], str], ...] = (
     bundle_of_seats_and_work,
     bundle_of_seats,
     bundle_that_grows,
+    bundle_that_grows_inside_a_month,
+    bundle_that_grows_in_another_rhythm,
+    discount_that_ends_inside_the_providers_year,
+    contract_that_begins_late,
     bundle_of_a_year_that_grows,
     minimum_on_a_bundle_that_grows,
     trial_of_seats,

@@ -87,10 +87,10 @@ def test_two_products_of_one_seat_count_once(tmp_path: Path) -> None:
 
 
 def test_prepaid_cost_keeps_the_rate_of_its_document(tmp_path: Path) -> None:
-    """February: cost 28 x 0.9 = 25.20, billed 28 x 0.8 x 1.1 = 24.64 at the rate of the service month."""
+    """February: cost 28 x 0.9 = 25.20, expected with 10 %; billed 28 x 0.8 x 1.1 = 24.64 at the month's own rate."""
     february = row(run(scenarios_more.prepaid_keeps_its_rate, tmp_path), "2026-02", "L1")
     assert figures(february, "cost_amount", "fx_rate", "revenue_amount", "expected_revenue_amount") == d(
-        "25.2", "0.9", "24.64", "24.64"
+        "25.2", "0.9", "24.64", "27.72"
     )
 
 

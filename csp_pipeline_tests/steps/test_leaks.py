@@ -105,6 +105,15 @@ def test_each_kind_is_found_and_they_are_ranked_by_money(tmp_path: Path) -> None
         ]
 
 
+def test_a_subscription_that_is_gone_leaks_once(tmp_path: Path) -> None:
+    """Deleted at the provider, which charges it no more, and still charged by us: not suspended as well."""
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", LINES, HEALTHY, "L5,A1,c1,s5,per_unit,7,EUR,10,2026-01-01,,")
+        provided(case, "s1")
+        listed(case, "s5", status="deleted")
+        assert leaks(case) == [("revenue_without_cost", "s5", Decimal(70))]
+
+
 def test_an_accepted_difference_is_no_leak_any_more(tmp_path: Path) -> None:
     with billing_case(tmp_path) as case:
         case.terms("contract_lines", LINES, HEALTHY)

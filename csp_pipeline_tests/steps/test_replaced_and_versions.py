@@ -164,6 +164,27 @@ def test_a_share_of_a_bundle_that_changes_inside_the_providers_month_is_a_versio
         }
 
 
+def test_the_discount_of_a_cycle_holds_for_all_its_versions(tmp_path: Path) -> None:
+    """Half of 730.00 a year less 10 % until own work leaves on 14 July, then all of it less 10 %: 0.90 a day more.
+
+    The discount ends with March, and the year began in January.
+    """
+    with billing_case(tmp_path) as case:
+        case.terms("bundles", "bundle_id,name,unit_price,currency", "B1,Care,730,EUR")
+        case.terms(
+            "contract_lines",
+            f"{LINES},bundle_id,quantity,billing_cycle,billing_timing,anchor_day,discount_percent,discount_ends_on",
+            "L1,A1,c1,s1,per_unit,,EUR,2026-01-01,,,B1,,annual,advance,1,10,2026-03-31",
+            "L2,A1,c1,,per_unit,,EUR,2026-01-01,2026-07-14,own,B1,1,annual,advance,1,,",
+        )
+        case.seats("s1", ("2025-12-01", 0, 1))
+        year = {**SEAT, "billing_frequency": "Annual", "subscription_starts_on": "2026-01-01", "billable_quantity": 1}
+        case.cost("year", "200", "2026-01-01", "2026-12-31", subscription_id="s1", **year)
+        found = reconciled(case, *(f"2026-{month:02d}" for month in range(1, 9)))
+        assert {cause for month, _, cause in found if month == "2026-08"} == {"price_version"}
+        assert found["2026-08", "L1", "price_version"][0] == pytest.approx(Decimal("27.90"), abs=Decimal("0.01"))
+
+
 def test_a_month_is_loaded_for_the_provider_it_came_from(tmp_path: Path) -> None:
     """The distributor's last document is January's, the provider's February's, both in EUR."""
     with billing_case(tmp_path) as case:

@@ -123,7 +123,7 @@ SELECT
     line.publisher_name,
     line.charge_type,
     line.charge_start_date AS charge_start_on,
-    line.charge_end_date AS charge_end_on,
+    stated_end(line.charge_end_date) AS charge_end_on,
     line.order_id,
     line.order_date AS order_on,
     line.term_and_billing_cycle,

@@ -53,7 +53,7 @@ SELECT
     'licence' AS product_family,
     charge_type,
     charge_start_date AS charge_start_on,
-    charge_end_date AS charge_end_on,
+    stated_end(charge_end_date) AS charge_end_on,
     order_id,
     billing_cycle_type AS term_and_billing_cycle,
     billing_cycle_type AS billing_frequency,

@@ -90,7 +90,7 @@ SELECT
     'azure_legacy' AS product_family,
     line.charge_type,
     line.charge_start_date AS charge_start_on,
-    line.charge_end_date AS charge_end_on,
+    stated_end(line.charge_end_date) AS charge_end_on,
     line.order_id,
     line.billing_cycle_type AS term_and_billing_cycle,
     line.billing_cycle_type AS billing_frequency,

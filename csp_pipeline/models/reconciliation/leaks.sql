@@ -11,7 +11,6 @@ rows_ AS (
     SELECT
         row_.*,
         terms.ends_on,
-        terms.unit_price,
         terms.pricing_model,
         contract.cost_source,
         subscription.status AS subscription_status
@@ -39,6 +38,13 @@ waiting AS (
         currency
     FROM parts
     WHERE cause IN ('period', 'timing', 'price_version', 'replaced_subscription', 'contract_expired') AND contract_line_id IS NOT NULL
+),
+
+-- Charged for nothing, or in the place of a successor: a subscription that is gone, not one that is suspended.
+gone AS (
+    SELECT DISTINCT contract_line_id
+    FROM parts
+    WHERE cause IN ('replaced_subscription', 'revenue_without_cost') AND contract_line_id IS NOT NULL
 ),
 
 terms AS (
@@ -185,6 +191,7 @@ found AS (
         'The subscription is ' || row_.subscription_status || ' and is charged all the same.' AS finding,
         'lift the suspension, or cancel the subscription and end its contract line' AS what_to_do
     FROM rows_ AS row_
+    ANTI JOIN gone ON row_.contract_line_id = gone.contract_line_id
     WHERE
         lower(row_.subscription_status) IN ('suspended', 'disabled', 'deleted', 'expired')
         AND greatest(coalesce(row_.cost_amount, 0), row_.revenue_amount) > 0
