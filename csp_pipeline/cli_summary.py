@@ -154,13 +154,13 @@ def _reasons(
     ]
     reasons += [_misdated(row) for row in invoices if not is_known(row["billing_month"])]
     reasons += [
-        f"{row['needs_a_person']} differences of cause {row['cause']}, "
+        f"{_counted(row['needs_a_person'], 'difference')} of cause {row['cause']}, "
         f"{_amount(row['not_accepted_amount'])} {row['currency']} in all."
         for row in causes
         if row["needs_a_person"]
     ]
     reasons += [
-        f"{row['rows_without_rate']} rows in {row['currency']} have a cost without an exchange rate."
+        f"{_counted(row['rows_without_rate'], 'row')} in {row['currency']} with a cost that has no exchange rate."
         for row in totals
         if row["rows_without_rate"]
     ]
@@ -201,8 +201,12 @@ def _disputed(invoice: Row, disputes: list[Row]) -> list[str]:
     ]
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _amount(value: Decimal | None) -> str:
-    return "an unknown amount of" if value is None else f"{value.normalize():f}"
+    return "an unknown amount of" if value is None else f"{value.normalize():,f}"
 
 
 def _where(home: Home) -> dict[str, str]:

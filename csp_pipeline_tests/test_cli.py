@@ -170,7 +170,7 @@ def test_what_was_accepted_is_in_neither_the_count_nor_the_sum_of_a_reason(setti
         decided = f"'unbilled_cost' AS cause, {amount} AS amount, {resolution} AS resolution"
         _insert(home, "reconciliation.differences", PARTS + decided)
     publish(settings)
-    assert read_summary(home, "2026-03").reasons == ["1 differences of cause unbilled_cost, -5 EUR in all."]
+    assert read_summary(home, "2026-03").reasons == ["1 difference of cause unbilled_cost, -5 EUR in all."]
 
 
 def test_a_document_with_a_wrong_date_needs_a_person(settings: Settings, home: Home) -> None:

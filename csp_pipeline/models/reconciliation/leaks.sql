@@ -227,7 +227,8 @@ found AS (
         sum(lost.monthly_amount) AS monthly_amount,
         lost.currency,
         '[{"table": "cost.lost_credit", "key": "' || lost.entitlement_id || '"}]' AS evidence,
-        count(*) || ' resources earn no partner earned credit since ' || min(lost.first_forgone_on) || '.' AS finding,
+        count(*) || CASE count(*) WHEN 1 THEN ' resource earns' ELSE ' resources earn' END || ' no partner earned credit since '
+        || min(lost.first_forgone_on) || '.' AS finding,
         'have the customer give the partner an eligible role on the Azure subscription' AS what_to_do
     FROM cost.lost_credit AS lost
     LEFT JOIN reference.account_tenants AS tenant ON id_key(lost.customer_id) = id_key(tenant.customer_id)
