@@ -17,21 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PASSWORD = "p@ss/word:42"  # noqa: S105  (of a server that lives for one test session)
 ESCAPED = "p%40ss%2Fword%3A42"
-_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin")
+_PLACES = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "opt/homebrew/opt/postgresql@*/bin",
+    "usr/local/opt/postgresql@*/bin",
+)
+DATABASE = "books"
 _OTHER_USERS = ("postgres", "nobody")
 
 
 def programs() -> Path | None:
-    """The folder with the server's programs, the latest version; None when there is no server."""
-    found = [path for place in _PLACES for path in Path("/").glob(f"{place[1:]}/postgres")]
-    on_path = shutil.which("postgres")
-    found += [Path(on_path).resolve()] if on_path else []
-    usable = [path.parent for path in found if (path.parent / "initdb").is_file()]
-    return max(usable, key=lambda folder: [int(part) for part in str(folder).replace("@", "-").split("/") if part.isdigit()], default=None)
+    """The folder with the server's programs, of the latest version; None when there is no server."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(
+        (folder for place in _PLACES for folder in Path("/").glob(place)),
+        key=lambda folder: int("".join(filter(str.isdigit, str(folder))) or 0),
+        reverse=True,
+    )
+    return next((folder for folder in folders if (folder / "postgres").is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,54 @@ class Server:
 
     def ask(self, database: str, question: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement, committed."""
+        with self.connected(database) as ask:
+            return ask(question, *values)
+
+    @contextmanager
+    def connected(self, database: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """What `ask` does, for several statements over one connection."""
         import psycopg2  # noqa: PLC0415
 
         connection = psycopg2.connect(self.url(database))
         connection.autocommit = True
-        try:
+
+        def ask(question: str, *values: object) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
                 cursor.execute(question, values or None)
                 return cursor.fetchall() if cursor.description else []
+
+        try:
+            yield ask
         finally:
             connection.close()
+
+
+    def emptied(self) -> Database:
+        """The database of the tests, without what the test before left in it."""
+        with self.connected("postgres") as ask:
+            if not ask("SELECT 1 FROM pg_database WHERE datname = %s", DATABASE):
+                ask(f"CREATE DATABASE {DATABASE}")
+        with self.connected(DATABASE) as ask:
+            for (schema,) in ask("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)'"):
+                ask(f"DROP SCHEMA {schema} CASCADE")
+        return Database(self, DATABASE)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of a server."""
+
+    server: Server
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Its address with the owner's password."""
+        return self.server.url(self.name)
+
+    def ask(self, question: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a statement, committed."""
+        return self.server.ask(self.name, question, *values)
 
 
 @contextmanager
@@ -77,7 +124,7 @@ def running() -> Iterator[Server]:
         data = str(home / "data")
         _run([folder / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "scram-sha-256",
               f"--pwfile={password}", "--no-sync"], user)  # fmt: skip
-        options = f"-p {port} -h 127.0.0.1 -k {home} -F -c max_connections=20 -c shared_buffers=32MB"
+        options = f"-p {port} -h 127.0.0.1 -k {home} -F -c max_connections=20 -c shared_buffers=32MB -c wal_level=minimal -c max_wal_senders=0"
         _run([folder / "pg_ctl", "-D", data, "-o", options, "-l", str(home / "log"), "-w", "start"], user)
         try:
             yield Server(port)

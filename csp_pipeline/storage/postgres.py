@@ -161,7 +161,7 @@ def _failure(error: Any) -> tuple[str, str]:  # noqa: ANN401  (psycopg2 has no t
 
     said = (error.diag.message_primary or "").strip().rstrip(".")
     if isinstance(error, errors.InsufficientPrivilege):
-        return f"its user lacks a right ({said})", "csp-pipeline doctor says which to grant; grant it"
+        return f"its user lacks a right ({said})", "grant it (csp-pipeline doctor names what is needed)"
     if isinstance(error, errors.DependentObjectsStillExist):
         depending = (error.diag.message_detail or "").replace("\n", ", ").rstrip(".")
         return f"this version has other columns, and {said} ({depending})", "drop what depends on them"

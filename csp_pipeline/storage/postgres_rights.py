@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from csp_pipeline.models.catalogue import SCHEMAS, load_catalogue
 from csp_pipeline.storage.postgres import address_of, transaction
-from csp_pipeline.storage.postgres_tables import existing, read_held
+from csp_pipeline.storage.postgres_tables import RECORD, existing, read_held
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -49,15 +49,10 @@ def _missing_right(cursor: Any, database: str, *, may_create: bool) -> str:  # n
     closed = sorted(name for name, is_open in schemas.items() if not is_open)
     if closed:
         return f"Run as their owner: GRANT USAGE, CREATE ON SCHEMA {', '.join(closed)} TO the user of CSP_POSTGRES_URL."
-    held = read_held(cursor)
-    others = sorted(existing(cursor, load_catalogue()) - set(held))
+    cursor.execute("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(%s)", [RECORD])
+    if cursor.fetchone() == (False,):
+        return "Its tables belong to another user: publish as that one, or make this user a member of it."
+    others = sorted(existing(cursor, load_catalogue()) - set(read_held(cursor)))
     if others:
         return f"{', '.join(others[:3])} was not made by csp-pipeline: use a database of its own, or rename it."
-    cursor.execute(
-        "SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        "WHERE n.nspname || '.' || c.relname = ANY(%s) AND NOT pg_has_role(c.relowner, 'USAGE')",
-        [list(held)],
-    )
-    if cursor.fetchone()[0]:
-        return "Its tables belong to another user: publish as that one, or make this user a member of it."
     return ""
