@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -36,8 +37,10 @@ def differing_tables(home: Home, database: Database) -> list[str]:
         ]
 
 
-def _with_scale(rows: Iterable[tuple[Any, ...]]) -> Counter[str]:
-    return Counter(map(repr, rows.elements() if isinstance(rows, Counter) else rows))
+def _with_scale(rows: Iterable[tuple[Any, ...]]) -> Counter[tuple[str, ...]]:
+    """Rows with their numbers as text: 1.0 and 1.00 are equal to Python, and an integer may come as a decimal."""
+    elements = rows.elements() if isinstance(rows, Counter) else rows
+    return Counter(tuple(str(one) if isinstance(one, int | Decimal) else repr(one) for one in row) for row in elements)
 
 
 def _columns(key: str) -> str:

@@ -76,14 +76,15 @@ class Server:
         finally:
             connection.close()
 
-
     def emptied(self) -> Database:
         """The database of the tests, without what the test before left in it."""
         with self.connected("postgres") as ask:
             if not ask("SELECT 1 FROM pg_database WHERE datname = %s", DATABASE):
                 ask(f"CREATE DATABASE {DATABASE}")
         with self.connected(DATABASE) as ask:
-            for (schema,) in ask("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)'"):
+            for (schema,) in ask(
+                "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)'"
+            ):
                 ask(f"DROP SCHEMA {schema} CASCADE")
         return Database(self, DATABASE)
 
@@ -124,7 +125,7 @@ def running() -> Iterator[Server]:
         data = str(home / "data")
         _run([folder / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "scram-sha-256",
               f"--pwfile={password}", "--no-sync"], user)  # fmt: skip
-        options = f"-p {port} -h 127.0.0.1 -k {home} -F -c max_connections=20 -c shared_buffers=32MB -c wal_level=minimal -c max_wal_senders=0"
+        options = f"-p {port} -h 127.0.0.1 -k {home} -F -c max_connections=20 -c shared_buffers=32MB"
         _run([folder / "pg_ctl", "-D", data, "-o", options, "-l", str(home / "log"), "-w", "start"], user)
         try:
             yield Server(port)

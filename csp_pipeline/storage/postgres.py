@@ -29,6 +29,8 @@ _UNLESS_GIVEN = {
     "keepalives_interval": "10",
     "keepalives_count": "6",
 }
+_NO_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+"""Set for people's sessions perhaps; a publication takes as long as it takes."""
 _PORTS = re.compile(r"[0-9,]*")
 _EXPECTED = (
     "CSP_POSTGRES_URL is no address that can be used; expected postgresql://user:password@host:5432/database, with "
@@ -41,6 +43,21 @@ _REFUSALS = (
     (("SSL", "certificate"), (), "no encrypted connection came about", "check sslmode in CSP_POSTGRES_URL"),
     (("too many", "slots"), (), "it has no connection left", "close others, or raise max_connections"),
 )
+_LOCKED = ("another session keeps a table locked", "let it finish")
+_FULL = ("its disk or memory is full", "make room there")
+_WRONG_ENCODING = ("its encoding lacks a character", "use a database with ENCODING 'UTF8'")
+_MET = {
+    "42501": ("its user lacks a right ({said})", "grant it (csp-pipeline doctor names what is needed)"),
+    "2BP01": ("this version has other columns, and {said} ({depending})", "drop what depends on them"),
+    "55P03": _LOCKED,
+    "40P01": _LOCKED,
+    "53100": _FULL,
+    "53200": _FULL,
+    "25006": ("it is read-only, a standby perhaps", "give the address of the primary server"),
+    "22P05": _WRONG_ENCODING,
+    "22021": _WRONG_ENCODING,
+}
+"""By SQLSTATE."""
 _SILENT = ("it does not answer", "start it, or correct the host and port in CSP_POSTGRES_URL")
 
 
@@ -121,10 +138,8 @@ def transaction(url: SecretStr) -> Iterator[Any]:
         raise PostgresError(address.place, *_refusal(str(error))) from None
     try:
         with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SET LOCAL statement_timeout = 0; SET LOCAL DateStyle = 'ISO'; SET LOCAL TimeZone = 'UTC'; "
-                f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = 0"
-            )
+            cursor.execute("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(%s)", [[*_NO_LIMITS]])
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             yield cursor
     except psycopg2.Error as error:
         raise PostgresError(address.place, *_failure(error)) from None
@@ -156,23 +171,13 @@ def _refusal(said: str) -> tuple[str, str]:
 
 
 def _failure(error: Any) -> tuple[str, str]:  # noqa: ANN401  (psycopg2 has no types)
-    """What a statement met; the server's words are repeated only where they name objects, never where they hold rows."""
-    from psycopg2 import errors  # noqa: PLC0415
-
-    said = (error.diag.message_primary or "").strip().rstrip(".")
-    if isinstance(error, errors.InsufficientPrivilege):
-        return f"its user lacks a right ({said})", "grant it (csp-pipeline doctor names what is needed)"
-    if isinstance(error, errors.DependentObjectsStillExist):
-        depending = (error.diag.message_detail or "").replace("\n", ", ").rstrip(".")
-        return f"this version has other columns, and {said} ({depending})", "drop what depends on them"
-    if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected):
-        return "another session keeps a table locked", "let it finish"
-    if isinstance(error, errors.DiskFull | errors.OutOfMemory):
-        return "its disk or memory is full", "make room there"
-    if isinstance(error, errors.ReadOnlySqlTransaction):
-        return "it is read-only, a standby perhaps", "give the address of the primary server"
-    if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
-        return "its encoding lacks a character", "use a database with ENCODING 'UTF8'"
-    if error.pgcode is None or error.pgcode.startswith(("08", "57P")):
+    """What a statement met; the server's words are repeated only where they name objects, not where they hold rows."""
+    state = error.pgcode
+    if state is None or state.startswith(("08", "57P")):
         return "the connection was lost", "look whether the server runs"
-    return f"it refused a statement ({type(error).__name__}, {error.pgcode})", "report it if it stays"
+    if state in _MET:
+        found, advice = _MET[state]
+        said = (error.diag.message_primary or "").strip().rstrip(".")
+        depending = (error.diag.message_detail or "").replace("\n", ", ").rstrip(".")
+        return found.format(said=said, depending=depending), advice
+    return f"it refused a statement ({type(error).__name__}, {state})", "report it if it stays"

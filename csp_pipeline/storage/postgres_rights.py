@@ -32,7 +32,10 @@ def examine_database(url: SecretStr) -> tuple[str, str]:
             return f"{place}, a standby", "Give the address of the primary server in CSP_POSTGRES_URL."
         if encoding != "UTF8":
             return f"{place}, encoding {encoding}", "Use a database made with ENCODING 'UTF8'."
-        found, advice = f"{place}, version {version.split()[0]}", _missing_right(cursor, database, may_create=may_create)
+        found, advice = (
+            f"{place}, version {version.split()[0]}",
+            _missing_right(cursor, database, may_create=may_create),
+        )
         return f"{found}, {'may not be written' if advice else 'may be written'}", advice
 
 

@@ -43,9 +43,9 @@ class CsvStream:
                 self._text = self._next()
         except StopIteration:
             return b""
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (raised again where COPY ends; psycopg2 would hide it)
             self.failure = error
-            raise RuntimeError from None  # COPY sends its text to the server's log
+            raise RuntimeError from None  # its text goes to the server's log
         found, self._text = self._text[:size], self._text[size:]
         return bytes(found)
 
@@ -61,7 +61,7 @@ class CsvStream:
         return sink.getbuffer()
 
 
-def copy_rows(  # noqa: PLR0913  (two ends of the way, and what goes along it)
+def copy_rows(
     source: duckdb.DuckDBPyConnection,
     cursor: Any,  # noqa: ANN401  (psycopg2 has no types)
     table: Table,
@@ -97,5 +97,5 @@ def copy_rows(  # noqa: PLR0913  (two ends of the way, and what goes along it)
 
 def _as_text(name: str, type_: str) -> str:
     if type_ == "VARCHAR":
-        return f"replace(\"{name}\", chr(0), {REPLACEMENT}) AS \"{name}\""
+        return f'replace("{name}", chr(0), {REPLACEMENT}) AS "{name}"'
     return f'CAST("{name}" AS VARCHAR) AS "{name}"'

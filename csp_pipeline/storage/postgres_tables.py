@@ -159,7 +159,9 @@ def shape(cursor: Cursor, table: Table, held: Held) -> bool:
         columns = ", ".join(f'"{name}" {type_}' for name, type_ in wanted.items())
         cursor.execute(f"CREATE TABLE {table.key} ({columns})")
         return True
-    wrong = [name for name, type_ in there.items() if (name in wanted or name in held.columns) and wanted.get(name) != type_]
+    wrong = [
+        name for name, type_ in there.items() if (name in wanted or name in held.columns) and wanted.get(name) != type_
+    ]
     missing = [name for name, type_ in wanted.items() if there.get(name) != type_]
     actions = [f'DROP COLUMN "{name}"' for name in wrong] + [f'ADD COLUMN "{name}" {wanted[name]}' for name in missing]
     if actions:

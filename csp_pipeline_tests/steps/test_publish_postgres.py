@@ -37,7 +37,18 @@ PROOF = (
     "{amount}::DECIMAL(38,18) AS rounding_amount"
 )
 TABLES = ["meta.runs", "meta.tables", "meta.columns", "reference.notices", "cost.invoices", "cost.invoice_proof"]
-AWKWARD = ["", "NULL", "\\N", "\\.", 'a "quoted" word', "two\nlines\r\n", "tab\t, comma", "é – 漢字 🧾", "'; DROP TABLE x; --", "%s"]
+AWKWARD = [
+    "",
+    "NULL",
+    "\\N",
+    "\\.",
+    'a "quoted" word',
+    "two\nlines\r\n",
+    "tab\t, comma",
+    "é … 漢字 🧾",
+    "'; DROP TABLE x; --",
+    "%s",
+]
 
 
 @pytest.fixture(scope="module")
@@ -218,12 +229,10 @@ def test_two_do_not_publish_at_once(to_database: Settings, monkeypatch: pytest.M
     monkeypatch.setattr(postgres, "LOCK_SECONDS", 0.1)
     url = to_database.postgres_url
     assert url is not None
-    with (
-        postgres.transaction(url) as other,
-        pytest.raises(PostgresError, match="another run is publishing there; wait until it has finished, then run"),
-    ):
+    with postgres.transaction(url) as other:
         postgres.hold_lock(other, url)
-        publish_to_postgres(to_database)
+        with pytest.raises(PostgresError, match="another run is publishing there; wait until it has finished, then"):
+            publish_to_postgres(to_database)
 
 
 def test_a_table_that_was_deleted_there_comes_back(to_database: Settings, database: Database) -> None:
@@ -261,9 +270,7 @@ def test_a_view_on_what_an_upgrade_removes_is_named(to_database: Settings, datab
         publish_to_postgres(to_database)
 
 
-def test_many_batches_are_one_table(
-    to_database: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_batches_are_one_table(to_database: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_rows, "BATCH_ROWS", 2048)
     _change(to_database, _insert("reference.notices", "'n' || range AS message, range AS source_row FROM range(20000)"))
     assert publish_to_postgres(to_database).changed["reference.notices"] == 20000
