@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.calendar import month_of
-from csp_pipeline.errors import UsageError
+from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.assets.publishing import POSTGRES
@@ -136,6 +136,8 @@ def run_month(
         _publish(state)
         if take_files:
             _tell(state)
+            for problem in state.unpublished:
+                tell_of_failure(settings, CspError(problem))
         return Outcome(chosen, tuple(state.stages), home.published, (*state.problems, *state.unpublished))
 
 

@@ -22,6 +22,7 @@ from csp_pipeline.orchestration.instance import open_instance
 from csp_pipeline.orchestration.month import run_month
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps import run as work
+from csp_pipeline.steps.alerts import RUN_FAILED, read_outbox
 from csp_pipeline.steps.publish_postgres import is_up_to_date, publish_to_postgres
 from csp_pipeline.storage.warehouse import writing
 from csp_pipeline_tests.end_to_end.command import NEEDS_A_PERSON, invoked
@@ -38,6 +39,7 @@ PUBLISH_ALONE = """
 import sys
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps import run as work
+from csp_pipeline.steps.alerts import RUN_FAILED, read_outbox
 from csp_pipeline.steps.publish_postgres import publish_to_postgres
 from csp_pipeline.storage import postgres_rows
 postgres_rows.BATCH_ROWS = 2048
@@ -133,6 +135,13 @@ def test_the_doctor_looks_at_the_database_and_its_rights(
     database.ask("DROP TABLE cost.invoices")
     assert _examined(tmp_path, clerk).is_ok
     database.ask(f"DROP SCHEMA cost; REVOKE CREATE ON DATABASE {database.name} FROM clerk; DROP ROLE clerk")
+
+
+def test_the_service_team_is_told_of_what_postgresql_has_not_got(home: Path) -> None:
+    settings = _settings(home, UNREACHABLE).model_copy(update={"alert_urls": (SecretStr("json://127.0.0.1:1/"),)})
+    run_month(settings, None, on_progress=lambda _: None)
+    told = [entry.alert for entry in read_outbox(settings.home).entries.values()]
+    assert [NOT_PUBLISHED in alert.body for alert in told if alert.kind == RUN_FAILED] == [True]
 
 
 @pytest.mark.long
