@@ -200,9 +200,11 @@ def rebuild(
         month = last_month_drafted(home)
         tell("Deleting staging and warehouse, and staging again what was landed.")
         _restage(home, tell, keeps_layouts=not present_layouts)
-        month = _in_dagster(settings, month, tell, take_files=False).month
+        outcome = _in_dagster(settings, month, tell, take_files=False)
     typer.echo(f"Rebuilt and published: {home.published}")
-    return read_summary(home, month).exit_code
+    for problem in outcome.problems:
+        typer.echo(problem)
+    return read_summary(home, outcome.month, outcome.problems).exit_code
 
 
 def _restage(home: Home, tell: Callable[[str], None], *, keeps_layouts: bool) -> None:

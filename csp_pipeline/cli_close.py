@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from csp_pipeline.cli_errors import in_a_sentence
+from csp_pipeline.cli_errors import NEEDS_A_PERSON, in_a_sentence
 from csp_pipeline.cli_settings import month_given, read_settings
 
 
@@ -39,13 +39,14 @@ def close(
                     "postings": len(done.month.postings),
                     "pack": str(done.pack),
                     "notices": done.notices,
+                    "needs_a_person": done.problems,
                 }
             )
         )
-        return 0
+        return NEEDS_A_PERSON if done.problems else 0
     state = f"was closed before, on {closed_at}" if done.was_closed else f"is closed since {closed_at}"
     typer.echo(f"{wanted} {state}, with {len(done.month.postings)} postings. What comes later posts to an open month.")
-    for notice in done.notices:
-        typer.echo(notice)
+    for sentence in (*done.notices, *done.problems):
+        typer.echo(sentence)
     typer.echo(f"The month-end pack is in {done.pack}.")
-    return 0
+    return NEEDS_A_PERSON if done.problems else 0

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pydantic import SecretStr
+
     from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
 
@@ -66,6 +68,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _lock(home.lock)
     yield _ledger(home)
     yield _warehouse(home.warehouse)
+    if settings.postgres_url is not None:
+        yield _postgres(settings.postgres_url)
 
 
 def _python() -> Finding:
@@ -192,3 +196,14 @@ def _warehouse(path: Path) -> Finding:
             "If no run is at work, `csp-pipeline rebuild` makes it again from landing.",
         )
     return Finding("warehouse", f"opens, {path.stat().st_size // 10**6} MB")
+
+
+def _postgres(url: SecretStr) -> Finding:
+    from csp_pipeline.storage.postgres import PostgresError  # noqa: PLC0415  (only with a database)
+    from csp_pipeline.storage.postgres_rights import examine_database  # noqa: PLC0415
+
+    try:
+        found, advice = examine_database(url)
+    except PostgresError as error:
+        found, advice = error.found, error.advice
+    return Finding("PostgreSQL", found, advice)

@@ -15,7 +15,7 @@ from csp_pipeline.errors import CspError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAILED, WRONG_USAGE = 1, 2
+FAILED, WRONG_USAGE, NEEDS_A_PERSON = 1, 2, 3
 Arguments = ParamSpec("Arguments")
 
 

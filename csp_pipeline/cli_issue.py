@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from csp_pipeline.cli_errors import WRONG_USAGE, in_a_sentence
+from csp_pipeline.cli_errors import NEEDS_A_PERSON, WRONG_USAGE, in_a_sentence
 from csp_pipeline.cli_settings import month_given, read_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from csp_pipeline.domain.issued import IssuedDocument
     from csp_pipeline.steps.issue import DocumentChange, Plan
 
-NEEDS_A_PERSON = 3
 _SHOWN = 40
 
 
@@ -60,16 +59,18 @@ def issue(
     folder = settings.home.reports / "invoices"
     _write_report(done.plan, settings.home.reports)
     if as_json:
-        typer.echo(json.dumps(report_of(done.plan, done.documents), ensure_ascii=False))
+        typer.echo(json.dumps(report_of(done.plan, done.documents, done.problems), ensure_ascii=False))
     else:
         _tell_end(done.plan, done.documents, str(folder), is_asked=is_asked)
+        for problem in done.problems:
+            typer.echo(problem)
     if done.plan.documents and not done.documents and not is_asked:
         typer.echo(
             f"Nothing was issued: give --yes to issue {_counted(done.plan.documents)} of {month}.",
             err=True,
         )
         return WRONG_USAGE
-    return NEEDS_A_PERSON if done.plan.needs_a_person else 0
+    return NEEDS_A_PERSON if done.plan.needs_a_person or done.problems else 0
 
 
 def show(plan: Plan, console: Console) -> None:

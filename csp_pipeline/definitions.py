@@ -45,8 +45,11 @@ def build_definitions(
     Returns:
         Fresh definitions that share nothing with an earlier call.
     """
+    assets = [asset for group in GROUPS for asset in group.build(writer_pool)]
+    if settings.postgres_url is not None:
+        assets += publishing.build_postgres(writer_pool)
     wiring = dg.Definitions(
-        assets=[asset for group in GROUPS for asset in group.build(writer_pool)],
+        assets=assets,
         asset_checks=[*checks.build_identity_checks(writer_pool), checks.build_expectations_check()],
         jobs=[
             jobs.nightly_job,
@@ -62,7 +65,7 @@ def build_definitions(
         resources={"settings": settings, "on_progress": print, **(resources or {})},
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(wiring, jobs.stage_jobs())
+    return dg.Definitions.merge(wiring, jobs.stage_jobs(publishes_to_postgres=settings.postgres_url is not None))
 
 
 @dg.definitions

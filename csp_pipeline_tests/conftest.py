@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.settings import Settings
 from csp_pipeline.storage import warehouse
+from csp_pipeline_tests.postgres_server import Database, Server, programs, running
 
 if TYPE_CHECKING:
     from csp_pipeline.storage.home import Home
@@ -56,6 +57,21 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         return folder
 
     return make_once
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server of this test process; where none is installed, its tests are skipped."""
+    if programs() is None:
+        pytest.skip("no PostgreSQL server is installed here (on Debian: apt-get install postgresql)")
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: Server) -> Database:
+    """A database without anything in it."""
+    return postgres_server.emptied()
 
 
 @pytest.fixture(scope="session")

@@ -32,12 +32,14 @@ class Closing:
         was_closed: the month was closed before; nothing was changed.
         pack: the folder of the month-end pack.
         notices: what a person should know, a sentence each.
+        problems: what could not be published elsewhere, a sentence each; a person has to look.
     """
 
     month: ClosedMonth
     was_closed: bool
     pack: Path
     notices: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 def close(
@@ -75,10 +77,10 @@ def close(
                 """,
                 {"month": month},
             ).fetchone()
-        run_month(settings, drafted, on_progress=on_progress, take_files=False)
+        outcome = run_month(settings, drafted, on_progress=on_progress, take_files=False)
     drafts, earlier = found or (0, None)
     notices = [
         *([f"{drafts} drafts of {month} are not issued: they post to the first open month."] if drafts else []),
         *([f"Earlier months are still open: {earlier}; late lines of theirs post to them."] if earlier else []),
     ]
-    return Closing(closed, was_closed, write_pack(settings.home, month), tuple(notices))
+    return Closing(closed, was_closed, write_pack(settings.home, month), tuple(notices), outcome.problems)

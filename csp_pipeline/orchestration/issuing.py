@@ -30,10 +30,12 @@ class Issue:
     Attributes:
         plan: what was shown.
         documents: what was issued now; empty when nothing was confirmed or left.
+        problems: what could not be published elsewhere, a sentence each; a person has to look.
     """
 
     plan: Plan
     documents: tuple[IssuedDocument, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def issue_month(
@@ -57,7 +59,7 @@ def issue_month(
     Raises:
         CspError: nothing can be issued, or the drafts changed between looking and issuing.
     """
-    plan = _look(settings, month, on_progress)
+    plan, problems = _look(settings, month, on_progress)
     is_wanted = bool(plan.documents) and decide(plan)
     with exclusive(settings.home, on_wait=on_progress):
         if plan.documents:
@@ -65,26 +67,31 @@ def issue_month(
                 settings.home, month, (line for one in plan.documents for line in compared_lines(one.document))
             )
         if plan.documents and not is_wanted:
-            return Issue(plan)
-        seen, plan = plan.fingerprint, _look(settings, month, on_progress)
+            return Issue(plan, problems=problems)
+        seen = plan.fingerprint
+        plan, problems = _look(settings, month, on_progress)
         if plan.fingerprint != seen:
             raise CspError("The drafts changed while they were looked at: nothing was issued; look at them again.")
         made = issue_documents(settings, plan, now or datetime.now(UTC))
         if made:
-            _bring_up_to_date(settings, on_progress)
-        return Issue(plan, made)
+            problems = _bring_up_to_date(settings, on_progress)
+        return Issue(plan, made, problems)
 
 
-def _look(settings: Settings, month: str, on_progress: Callable[[str], None]) -> Plan:
+def _look(settings: Settings, month: str, on_progress: Callable[[str], None]) -> tuple[Plan, tuple[str, ...]]:
     with exclusive(settings.home, on_wait=on_progress):
-        _bring_up_to_date(settings, on_progress)
+        problems = _bring_up_to_date(settings, on_progress)
         with writing(settings.home) as connection:
-            return plan_issue(connection, settings, month)
+            return plan_issue(connection, settings, month), problems
 
 
-def _bring_up_to_date(settings: Settings, on_progress: Callable[[str], None]) -> None:
-    """Draft anew what follows from terms, facts and ledger now, audit and publish it; no file is taken in."""
+def _bring_up_to_date(settings: Settings, on_progress: Callable[[str], None]) -> tuple[str, ...]:
+    """Draft anew what follows from terms, facts and ledger now, audit and publish it; no file is taken in.
+
+    Returns:
+        What could not be published elsewhere, a sentence each.
+    """
     drafted = last_month_drafted(settings.home)
     if drafted is None:
         raise CspError("Nothing was drafted yet: run csp-pipeline run first.")
-    run_month(settings, drafted, on_progress=on_progress, take_files=False)
+    return run_month(settings, drafted, on_progress=on_progress, take_files=False).problems

@@ -6,6 +6,7 @@ A stage's job can be started from the UI for any partition. `nightly_job` and `m
 
 import dagster as dg
 
+from csp_pipeline.orchestration.assets import publishing
 from csp_pipeline.orchestration.assets.tables import asset_key, keys_of
 from csp_pipeline.orchestration.reconciliation_metadata import UNEXPLAINED_CHECK
 from csp_pipeline.quality.identities import IDENTITIES
@@ -27,8 +28,9 @@ def tables_of(step: str) -> tuple[str, ...]:
     return (step,) if "." in step else keys_of(step)
 
 
-def stage_jobs() -> dg.Definitions:
+def stage_jobs(*, publishes_to_postgres: bool) -> dg.Definitions:
     """One job per stage, in the order in which a month needs them, to be merged into a code location."""
+    published = (*publishing.TABLES, *([publishing.POSTGRES] if publishes_to_postgres else []))
     proof_check = dg.AssetSelection.checks(dg.AssetCheckKey(asset_key("cost.invoice_proof"), "invoices_are_proven"))
     unexplained_check = dg.AssetSelection.checks(UNEXPLAINED_CHECK.key)
     identity_checks = dg.AssetSelection.checks(
@@ -79,8 +81,9 @@ def stage_jobs() -> dg.Definitions:
         ),
         dg.define_asset_job(
             PUBLISH,
-            _tables("meta.runs", "meta.periods", "meta.tables", "meta.columns") | identity_checks,
-            description="Check the identities of the books, then swap the published copy.",
+            _tables(*published) | identity_checks,
+            description="Check the identities of the books, then swap the published copy"
+            + (", and publish it to PostgreSQL too." if publishes_to_postgres else "."),
         ),
     ]
     expectations = dg.define_asset_job(
@@ -125,7 +128,7 @@ def issue_invoices(context: dg.OpExecutionContext) -> None:
     done = issue_month(
         context.resources.settings, month, decide=lambda _plan: bool(confirm), on_progress=context.log.info
     )
-    report = report_of(done.plan, done.documents)
+    report = report_of(done.plan, done.documents, done.problems)
     for reason in report["needs_a_person"]:
         context.log.warning(reason)
     context.add_output_metadata(

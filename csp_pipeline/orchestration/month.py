@@ -18,9 +18,11 @@ from csp_pipeline.domain.calendar import month_of
 from csp_pipeline.errors import CspError, UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
+from csp_pipeline.orchestration.assets.publishing import POSTGRES
 from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
+from csp_pipeline.orchestration.postgres import cause_of, has_publication, kept_from_postgres
 from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_of_kill, tell_people
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
@@ -47,7 +49,7 @@ class Outcome:
         month: the month asked for, or the latest with provider documents; None when there is no document at all.
         stages: the stages that had something to do.
         published: the copy that readers open.
-        problems: what could not be fetched, one sentence each; a person has to look.
+        problems: what could not be fetched or published elsewhere, one sentence each; a person has to look.
     """
 
     month: str | None
@@ -66,6 +68,7 @@ class _Month:
     tell: Callable[[str], None]
     stages: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unpublished: list[str] = field(default_factory=list)
 
     def execute(
         self,
@@ -133,7 +136,9 @@ def run_month(
         _publish(state)
         if take_files:
             _tell(state)
-        return Outcome(chosen, tuple(state.stages), home.published, tuple(state.problems))
+            for problem in state.unpublished:
+                tell_of_failure(settings, CspError(problem))
+        return Outcome(chosen, tuple(state.stages), home.published, (*state.problems, *state.unpublished))
 
 
 @contextmanager
@@ -142,10 +147,7 @@ def _telling_of_failure(settings: Settings) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        cause = error
-        while cause.__cause__ is not None and not isinstance(cause, CspError):
-            cause = cause.__cause__  # type: ignore[assignment]
-        tell_of_failure(settings, cause)
+        tell_of_failure(settings, cause_of(error))
         raise
 
 
@@ -293,10 +295,15 @@ def _publish(state: _Month) -> None:
         changed = work.changed(connection, work.PUBLISH, prints)
     if not changed and home.published.is_file():
         state.tell("Nothing changed since the last publication.")
+        with kept_from_postgres(state.unpublished):
+            if not has_publication(state.settings):
+                state.tell("Publishing to PostgreSQL.")
+                state.execute(jobs.PUBLISH, only=[POSTGRES])
         return
     state.tell("Checking the identities of the books and publishing.")
     try:
-        state.execute(jobs.PUBLISH)
+        with kept_from_postgres(state.unpublished):
+            state.execute(jobs.PUBLISH)
     except dg.DagsterError:
         audit(state.settings)  # a blocking check failed: say which books do not tie out, and by how much
         raise

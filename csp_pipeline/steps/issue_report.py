@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from csp_pipeline.steps.issue import DocumentChange, Plan
 
 
-def report_of(plan: Plan, made: tuple[IssuedDocument, ...]) -> dict[str, Any]:
+def report_of(plan: Plan, made: tuple[IssuedDocument, ...], problems: Iterable[str] = ()) -> dict[str, Any]:
     """The report of a plan and of what was issued by it.
 
     Args:
         plan: what was shown.
         made: what was issued now; empty when it was only shown.
+        problems: what beside the documents needs a person, a sentence each.
     """
     return {
         "month": plan.month,
@@ -31,7 +32,7 @@ def report_of(plan: Plan, made: tuple[IssuedDocument, ...]) -> dict[str, Any]:
         "drafts": [] if made else [_drafted(one) for one in plan.documents],
         "changes_since_last_look": None if plan.since_review is None else _changes(plan.since_review),
         "changes_since_month_before": _changes(change for one in plan.documents for change in one.changes),
-        "needs_a_person": reasons(plan),
+        "needs_a_person": [*problems, *reasons(plan)],
         "earlier_months_with_drafts": dict(plan.open_months),
     }
 

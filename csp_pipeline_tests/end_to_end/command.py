@@ -34,11 +34,11 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "csp_pipeline.cli", *arguments]
 
 
-def environment(home: Path) -> dict[str, str]:
-    """The environment of a user who has set a home and nothing else."""
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a user who has set a home, and nothing else but what is given."""
     assert home.is_absolute()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CSP_", "DAGSTER_"))}
-    return {**kept, "CSP_HOME": str(home), "CSP_SOURCE": "inbox", "COLUMNS": "200"}
+    return {**kept, "CSP_HOME": str(home), "CSP_SOURCE": "inbox", "COLUMNS": "200", **settings}
 
 
 def csp_pipeline(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,17 +48,21 @@ def csp_pipeline(home: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def invoked(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end within this process."""
+def invoked(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end within this process, with settings by their name in the environment."""
     hidden = dict.fromkeys(name for name in os.environ if name.startswith(("CSP_", "DAGSTER_")))
-    ran = CliRunner().invoke(app, arguments, env=hidden | environment(home))
+    ran = CliRunner().invoke(app, arguments, env=hidden | environment(home, **settings))
     return subprocess.CompletedProcess(command(*arguments), ran.exit_code, ran.stdout, ran.stderr)
 
 
-def killed_at(sentence: str, home: Path, *arguments: str) -> bool:
+def killed_at(sentence: str, home: Path, *arguments: str, **settings: str) -> bool:
     """Start the command and kill it as soon as it says something that holds a sentence; whether it came to that."""
     with subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        command(*arguments), env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command(*arguments),
+        env=environment(home, **settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         is_said = any(sentence in line for line in _lines(process))
         process.kill()
