@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("file_format", sorted(WIRE_FORMS))
+@pytest.mark.parametrize(
+    "file_format",
+    [pytest.param(form, marks=() if form == "jsonl" else pytest.mark.long) for form in sorted(WIRE_FORMS)],
+)
 def test_the_month_is_proven(tmp_path: Path, file_format: str) -> None:
     write_month(tmp_path, 500, file_format)
     with warehouse_of(tmp_path) as warehouse:

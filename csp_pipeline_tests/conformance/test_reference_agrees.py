@@ -46,7 +46,7 @@ def test_a_scenario_has_the_figures_of_the_reference(scenario: Callable[[Path], 
     ("months", "currencies", "seed"),
     [
         pytest.param(("2026-07", "2026-09"), ("EUR", "USD", "JPY"), 1, marks=pytest.mark.long),
-        (("2026-01", "2026-02"), ("JPY", "KRW"), 7),
+        pytest.param(("2026-01", "2026-02"), ("JPY", "KRW"), 7, marks=pytest.mark.long),
     ],
 )
 def test_a_made_up_partner_has_the_figures_of_the_reference(

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 
 from csp_pipeline.definitions import build_definitions
 from csp_pipeline.orchestration.instance import open_instance
@@ -60,9 +61,6 @@ def test_a_month_is_shown_then_issued_once_and_outlives_a_rebuild(finished_home:
     assert (verified.returncode, f"1 batches, {len(numbers)} documents" in verified.stdout) == (0, True)
     assert invoked(home, "ledger", "backup", str(tmp_path / "copy.zip")).returncode == 0
 
-    _the_job_issues_the_next_month(home, months[1])
-    assert published(home, REVENUE) == before
-
     batch = next((home / "ledger").glob("00000001.*"))
     batch.write_bytes(batch.read_bytes().replace(b"INV-", b"INX-"))
     damaged = invoked(home, "ledger", "verify")
@@ -70,13 +68,19 @@ def test_a_month_is_shown_then_issued_once_and_outlives_a_rebuild(finished_home:
     assert "The ledger is damaged at" in damaged.stderr
 
 
-def _the_job_issues_the_next_month(home: Path, month: str) -> None:
-    """Without `confirm` the job shows, with it the job issues, as the command does."""
+@pytest.mark.long
+def test_the_job_shows_and_with_confirm_issues_as_the_command_does(finished_home: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(finished_home, home)
+    months = [month for (month,) in published(home, "SELECT DISTINCT billing_month FROM billing.invoices ORDER BY 1")]
+    before = published(home, REVENUE)
+    assert invoked(home, "issue", "--month", months[0], "--yes").returncode in {0, 3}
     settings = Settings(CSP_HOME=home, source="inbox", _env_file=None)
     job = build_definitions(settings).resolve_job_def("issue")
     for confirm, batches in ((False, 1), (True, 2)):
         with open_instance(settings.home) as instance:
-            config = {"ops": {"issue_invoices": {"config": {"month": month, "confirm": confirm}}}}
+            config = {"ops": {"issue_invoices": {"config": {"month": months[1], "confirm": confirm}}}}
             result = job.execute_in_process(run_config=config, instance=instance)
         assert result.success
         assert len(read_batches(home / "ledger")) == batches
+    assert published(home, REVENUE) == before

@@ -95,8 +95,13 @@ def _holds(connection: duckdb.DuckDBPyConnection, truth: str) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+@pytest.mark.parametrize(
+    "moments",
+    [MOMENTS[1:2], pytest.param(MOMENTS, marks=pytest.mark.long)],
+    ids=["while it fills tables", "at every moment"],
+)
 def test_killed_at_any_moment_the_next_run_gives_the_same_rows_and_readers_see_no_half_state(
-    small: ProviderFiles, tmp_path: Path
+    moments: tuple[str, ...], small: ProviderFiles, tmp_path: Path
 ) -> None:
     home, undisturbed = small.home(tmp_path / "home"), small.write(tmp_path / "undisturbed")
     later = [path for path in _documents(undisturbed) if path.name.startswith(_last_invoice(small))]
@@ -109,7 +114,7 @@ def test_killed_at_any_moment_the_next_run_gives_the_same_rows_and_readers_see_n
     reader.start()
     for path in later:
         shutil.copy(path, home / "inbox")
-    for moment in MOMENTS:
+    for moment in moments:
         assert killed_at(moment, home, "run"), moment
     last = csp_pipeline(home, "run")
     reader.stop()

@@ -93,6 +93,7 @@ def test_the_job_that_publishes_does_both_and_says_rows_and_tables(home: Path, d
     assert is_up_to_date(settings)
 
 
+@pytest.mark.long
 def test_a_job_that_cannot_reach_the_database_publishes_the_copy_all_the_same(home: Path) -> None:
     settings = _settings(home, UNREACHABLE)
     before = _last_run(settings)
@@ -137,6 +138,7 @@ def test_the_doctor_looks_at_the_database_and_its_rights(
     database.ask(f"DROP SCHEMA cost; REVOKE CREATE ON DATABASE {database.name} FROM clerk; DROP ROLE clerk")
 
 
+@pytest.mark.long
 def test_the_service_team_is_told_of_what_postgresql_has_not_got(home: Path) -> None:
     settings = _settings(home, UNREACHABLE).model_copy(update={"alert_urls": (SecretStr("json://127.0.0.1:1/"),)})
     run_month(settings, None, on_progress=lambda _: None)

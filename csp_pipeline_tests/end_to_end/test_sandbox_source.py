@@ -143,7 +143,7 @@ def rows(sound: Home, tmp_path: Path) -> Callable[..., object]:
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(fault, marks=pytest.mark.long if fault in {"slow", "server-errors"} else ())
+        pytest.param(fault, marks=pytest.mark.long if fault in {"slow", "server-errors", "expired-sas"} else ())
         for fault in sorted(COPIES - {"duplicate-page"})
     ],
 )
@@ -160,6 +160,7 @@ def test_a_page_served_twice_doubles_nothing(scenario: Path, home: Home, rows: C
     assert staged(home, *kinds) == rows(*kinds)
 
 
+@pytest.mark.long
 def test_columns_nobody_knows_change_no_row(scenario: Path, home: Home, rows: Callable[..., object]) -> None:
     with provider_of(scenario, "schema-drift") as provider:
         fetch_documents(home, provider)
@@ -167,6 +168,7 @@ def test_columns_nobody_knows_change_no_row(scenario: Path, home: Home, rows: Ca
     assert staged(home, *kinds) == rows(*kinds)
 
 
+@pytest.mark.long
 def test_a_restated_invoice_replaces_the_one_it_restates(scenario: Path, home: Home, tmp_path: Path) -> None:
     late = Home(tmp_path / "late").create()
     kinds = ("invoice_headers", "reconciliation", "daily_usage")

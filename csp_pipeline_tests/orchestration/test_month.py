@@ -73,6 +73,7 @@ def test_billing_that_starts_after_the_loaded_months_still_ties_out(settings: Se
     assert drafts == (0,)
 
 
+@pytest.mark.long
 def test_drafts_of_months_no_longer_billed_go_though_the_run_between_was_killed(settings: Settings) -> None:
     later = settings.model_copy(update={"billing_starts_on": date(2026, 9, 1)})
     with writing(settings.home) as connection:

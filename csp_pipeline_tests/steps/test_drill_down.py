@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from csp_pipeline.quality.identities import IDENTITIES, violations
 from csp_pipeline.sandbox.generate import generate
 from csp_pipeline.steps.drill_down import fill_drill_down
@@ -190,6 +192,7 @@ def assert_ties(con: duckdb.DuckDBPyConnection) -> None:
         assert found == expected, level
 
 
+@pytest.mark.long
 def test_a_made_up_partner_of_three_currencies_ties_at_every_level(tmp_path: Path) -> None:
     generate(tmp_path, usage_rows=600, months=("2026-08", "2026-09"), currencies=("EUR", "USD", "JPY"), seed=3)
     with warehouse_of(tmp_path) as con:

@@ -32,6 +32,7 @@ def test_a_healthy_partner_has_no_leaks(seed: int, tmp_path: Path) -> None:
     assert leaks(tmp_path, "none", seed, customers=6, usage_rows=900, currencies=("EUR", "USD")) == []
 
 
+@pytest.mark.long
 def test_causes_that_need_nobody_are_no_leaks(tmp_path: Path) -> None:
     """Timing, periods, versions, other rhythms, rates, credits, own work, replaced subscriptions."""
     quiet = (
