@@ -226,7 +226,7 @@ def _end_of_rows(view: memoryview) -> int | None:
 def _refuse_open_quote(view: memoryview) -> None:
     characters = np.frombuffer(view, np.uint8)
     quotes = _places_of(_QUOTE, characters)
-    if len(quotes) % 2 and _are_regular(characters, quotes):
+    if len(quotes) % 2 if _are_regular(characters, quotes) else _is_left_open(characters, quotes):
         raise InputFileError(_UNCLOSED)
 
 
@@ -242,6 +242,18 @@ def _are_regular(characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bo
     before = characters[opening[opening > 0] - 1]
     after = characters[closing[closing < len(characters) - 1] + 1]
     return bool(np.isin(before, _BEFORE).all() and np.isin(after, _AFTER).all())
+
+
+def _is_left_open(characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:
+    """Whether the last quote that opens a value is never closed, where others stand for themselves inside of values."""
+    can_open = (quotes == 0) | np.isin(characters[quotes - 1], _BEFORE[:-1])
+    is_open, closed_at = False, -2
+    for place, opens in zip(quotes.tolist(), can_open.tolist(), strict=True):
+        if is_open:
+            is_open, closed_at = False, place
+        elif opens or place == closed_at + 1:  # the second of two is a quote inside: the value goes on
+            is_open = True
+    return is_open
 
 
 def _options(rows: CsvRows, block_bytes: int, ragged: list[pa_csv.InvalidRow]) -> dict[str, Any]:
