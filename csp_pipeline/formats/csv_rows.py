@@ -215,11 +215,16 @@ class _QuotesSeen:
             return
         before = np.where(quotes > 0, characters[quotes - 1], self.last)
         is_open, closed_at = self.is_open, self.closed_at
-        for place, opens in zip(quotes.tolist(), np.isin(before, _BEFORE[:-1]).tolist(), strict=True):
-            if is_open:
-                is_open, closed_at = False, place
-            elif opens or place == closed_at + 1:
-                is_open = True
+        is_told_before = self.last != _QUOTE or closed_at == -1
+        if is_told_before and np.isin(before[int(is_open) :: 2], _BEFORE).all():  # every second one opens
+            is_open ^= len(quotes) % 2 == 1
+            closed_at = int(quotes[-1]) if len(quotes) else closed_at
+        else:
+            for place, opens in zip(quotes.tolist(), np.isin(before, _BEFORE[:-1]).tolist(), strict=True):
+                if is_open:
+                    is_open, closed_at = False, place
+                elif opens or place == closed_at + 1:
+                    is_open = True
         self.is_open, self.closed_at, self.last = is_open, closed_at - len(characters), int(characters[-1])
 
 
