@@ -14,6 +14,7 @@ import duckdb
 
 from csp_pipeline import cli_questions as questions
 from csp_pipeline.domain.difference_facts import NEEDS_A_PERSON
+from csp_pipeline.domain.money import percent_of
 from csp_pipeline.steps.run import is_known, known_months
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ def _without_total(row: Row) -> Row:
 
 
 def _share(row: Row) -> Decimal:
-    """The explained share of the differences in percent, with 4 decimals; 100 where nothing differs."""
-    whole = row["absolute_amount"]
-    return (100 * row["explained_amount"] / whole).quantize(Decimal("0.0001")) if whole else Decimal(100)
+    """The explained share of the differences in percent; 100 where nothing differs."""
+    share = percent_of(row["explained_amount"], row["absolute_amount"])
+    return Decimal(100) if share is None else share
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,11 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
             left_units -= units
             left_quantity -= quantity
 
+    def compared(quantity: Fraction) -> Decimal:
+        return Decimal(0) if facts.quantity_difference is None else from_fraction(quantity)
+
     def elsewhere(cause: str) -> Decimal:
-        is_compared = facts.quantity_difference is not None
-        return from_fraction(tally.elsewhere_quantity.get(cause, Fraction(0))) if is_compared else Decimal(0)
+        return compared(tally.elsewhere_quantity.get(cause, Fraction(0)))
 
     take(
         "replaced_subscription",
@@ -66,7 +68,7 @@ def explain_seats(facts: SeatFacts) -> list[Part]:
         left_quantity -= timing.quantity or Decimal(0)
     version = elsewhere("price_version")
     is_period = tally.quantity_cause == "period"
-    take("period", tally.period_units, left_quantity - version if is_period else from_fraction(tally.period_quantity))
+    take("period", tally.period_units, left_quantity - version if is_period else compared(tally.period_quantity))
     take("price_version", tally.elsewhere_units.get("price_version", 0), version)
     if tally.has_cost and tally.has_revenue:
         left_normal = left_units - tally.expired_units - tally.early_units

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from decimal import Decimal
 
-_ON_SOME_DAYS = "quantity_mismatch on some days"
+_ON_SOME_DAYS, _NOT_COMPARED = "quantity_mismatch on some days", "quantity_mismatch of what is not compared"
 _SENTENCES = {
     "unmapped_customer": (
         "The tenant {customer} belongs to no account, so its cost is charged to nobody; add it to account_tenants."
@@ -45,6 +45,10 @@ _SENTENCES = {
         "We and the provider charge the same quantity at the month's end, but another one on some days before; compare "
         "the days of the changes with Partner Center."
     ),
+    _NOT_COMPARED: (
+        "We and the provider charge different quantities on some days; compare the days of the changes with Partner "
+        "Center."
+    ),
     "unexplained": "No rule explains this part; look at the rows in the evidence.",
 }
 
@@ -58,6 +62,7 @@ def explain(cause: str, *, customer: str | None, quantity: Decimal | None, expec
         quantity: the part's quantity, if quantities are compared.
         expected_on_month: for timing, when the provider should catch up.
     """
-    sentence = _SENTENCES[_ON_SOME_DAYS if cause == "quantity_mismatch" and not quantity else cause]
+    if cause == "quantity_mismatch" and not quantity:
+        cause = _NOT_COMPARED if quantity is None else _ON_SOME_DAYS
     seats = "the same" if not quantity else f"{quantity.normalize():+f}"
-    return sentence.format(customer=customer or "without id", quantity=seats, expected=expected_on_month or "")
+    return _SENTENCES[cause].format(customer=customer or "without id", quantity=seats, expected=expected_on_month or "")

@@ -5,6 +5,7 @@ What belongs here: the choice. The rules are `seat_rows`, `cost_plus_rows` and `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -29,13 +30,18 @@ ONCE = frozenset({"one_time", "correction", "refund"})
 
 
 def finish(row: Row, books: Books) -> list[Finished]:
-    """Finish one row; further cost currencies of the same contract line become rows of their own without a difference.
+    """Finish one row; further cost currencies become rows of their own.
+
+    Those of a contract line have no difference, as its first row compares all of its cost. Cost that no contract line
+    takes is a difference in each currency.
 
     Args:
         row: a gathered row with its converted costs.
         books: the shared facts.
     """
     originals = row.originals()
+    if row.key.contract_line_id is None and len(originals) > 1:
+        return [one for currency in originals for one in finish(_in_currency(row, currency), books)]
     main = next(iter(originals), None)
     first = Finished(
         row=row,
@@ -62,6 +68,15 @@ def finish(row: Row, books: Books) -> list[Finished]:
         if currency != main
     ]
     return [first, *others]
+
+
+def _in_currency(row: Row, currency: str) -> Row:
+    """The part of a row whose cost comes in a currency."""
+    return replace(
+        row,
+        pieces=[(piece, amount) for piece, amount in row.pieces if piece.currency == currency],
+        cost_amounts={currency: row.cost_amounts[currency]},
+    )
 
 
 def _own_cost(row: Row, contract: Contract, books: Books) -> Decimal:

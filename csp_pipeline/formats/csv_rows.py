@@ -79,7 +79,8 @@ class CsvRows:
                 yield from self._streamed(bytes(chunk.rows))
 
     def _streamed(self, start: bytes) -> Iterator[Callable[[], TypedBatch]]:
-        text = MarkedText(_Joined(io.BytesIO(start), self.stream))
+        quotes = _QuotesSeen()
+        text = MarkedText(_Joined(io.BytesIO(start), self.stream, quotes))
         ragged: list[pa_csv.InvalidRow] = []
         position, given, told = 1, 0, 0
         with _in_a_sentence():
@@ -96,6 +97,8 @@ class CsvRows:
             if ragged[told:]:
                 none = np.empty(0, np.int64)
                 yield _Typing(self, None, none, _ragged_rejects(ragged[told:], given), has_marks=False)
+        if quotes.is_open:
+            raise InputFileError(_UNCLOSED)
 
 
 def open_csv(stream: BinaryIO, buffers: Buffers | None = None) -> CsvRows:
@@ -180,13 +183,49 @@ class _Typing:
 
 @dataclass(slots=True)
 class _Joined:
-    """One stream after another."""
+    """One stream after another, and the quotes in both."""
 
     first: BinaryIO
     then: BinaryIO
+    quotes: _QuotesSeen
 
     def read(self, size: int) -> bytes:
-        return self.first.read(size) or self.then.read(size)
+        text = self.first.read(size) or self.then.read(size)
+        characters = np.frombuffer(text, np.uint8)
+        self.quotes.go_on(characters, _places_of(_QUOTE, characters))
+        return text
+
+
+@dataclass(slots=True)
+class _QuotesSeen:
+    """Whether a value is open after some text: one quote opens it where a value begins, one closes it, two are a quote.
+
+    Attributes:
+        closed_at: where the last one was closed, counted from the end of the text.
+        last: the text's last character.
+    """
+
+    is_open: bool = False
+    closed_at: int = -2
+    last: int = ord("\n")
+
+    def go_on(self, characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> None:
+        """See more of the text."""
+        if not len(characters):
+            return
+        before = np.where(quotes > 0, characters[quotes - 1], self.last)
+        is_open, closed_at = self.is_open, self.closed_at
+        is_told_before = self.last != _QUOTE or closed_at == -1
+        if is_told_before and np.isin(before[int(is_open) :: 2], _BEFORE).all():  # every second one opens
+            is_open ^= len(quotes) % 2 == 1
+            closed_at = int(quotes[-1]) if len(quotes) else closed_at
+        else:
+            for place, opens in zip(quotes.tolist(), np.isin(before, _BEFORE[:-1]).tolist(), strict=True):
+                if is_open:
+                    is_open, closed_at = False, place
+                elif opens or place == closed_at + 1:
+                    is_open = True
+        self.is_open, self.closed_at, self.last = is_open, closed_at - len(characters), int(characters[-1])
 
 
 def _header(stream: BinaryIO) -> str:
@@ -226,7 +265,7 @@ def _end_of_rows(view: memoryview) -> int | None:
 def _refuse_open_quote(view: memoryview) -> None:
     characters = np.frombuffer(view, np.uint8)
     quotes = _places_of(_QUOTE, characters)
-    if len(quotes) % 2 and _are_regular(characters, quotes):
+    if len(quotes) % 2 if _are_regular(characters, quotes) else _is_left_open(characters, quotes):
         raise InputFileError(_UNCLOSED)
 
 
@@ -242,6 +281,13 @@ def _are_regular(characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bo
     before = characters[opening[opening > 0] - 1]
     after = characters[closing[closing < len(characters) - 1] + 1]
     return bool(np.isin(before, _BEFORE).all() and np.isin(after, _AFTER).all())
+
+
+def _is_left_open(characters: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:
+    """Whether the last quote that opens a value is never closed, where others stand for themselves inside of values."""
+    seen = _QuotesSeen()
+    seen.go_on(characters, quotes)
+    return seen.is_open
 
 
 def _options(rows: CsvRows, block_bytes: int, ragged: list[pa_csv.InvalidRow]) -> dict[str, Any]:

@@ -91,11 +91,11 @@ def _find(connection: duckdb.DuckDBPyConnection, customer: str) -> tuple[list[st
         )
 
         SELECT
-            customer_id,
+            arg_min(customer_id, account_id IS NOT NULL) AS customer_id,
             arg_min(coalesce(name, customer_id), account_id IS NOT NULL) AS name
         FROM found
         WHERE place = (SELECT min(place) FROM found)
-        GROUP BY customer_id
+        GROUP BY lower(customer_id)
         ORDER BY name, customer_id
         """,
         {"asked": customer.strip()},

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 PACK = {
     "summary": """
-        SELECT unnest(['revenue', 'cost', 'margin', 'unexplained']) AS figure, currency,
-            unnest([revenue_amount, cost_amount, margin_amount, unexplained_amount]) AS amount
+        SELECT unnest(['revenue', 'cost', 'margin', 'differences', 'unexplained']) AS figure, currency,
+            unnest([revenue_amount, cost_amount, margin_amount, difference_amount, unexplained_amount]) AS amount
         FROM reconciliation.totals_by_currency WHERE service_month = $month
         UNION ALL
         SELECT unnest(['revenue', 'cost', 'margin', 'differences', 'unexplained']) || ' over all currencies',
@@ -37,9 +37,6 @@ PACK = {
         UNION ALL
         SELECT 'deferred ' || side, currency, sum(deferred_amount)
         FROM reconciliation.deferrals WHERE as_of_month = $month GROUP BY side, currency
-        UNION ALL
-        SELECT 'differences', currency, CAST(sum(amount) AS DECIMAL(38, 18))
-        FROM reconciliation.differences WHERE service_month = $month GROUP BY currency
         ORDER BY ALL
         """,
     "totals": "FROM reconciliation.totals WHERE service_month = $month ORDER BY ALL",

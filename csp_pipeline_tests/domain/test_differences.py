@@ -348,3 +348,17 @@ def test_revenue_on_the_former_subscription_meets_cost_on_the_one_that_replaced_
         "timing": (Decimal("30.0000000000"), Decimal(3)),
     }
     assert ("billing.subscription_links", "s1>s2") in explain_seats(facts)[0].evidence
+
+
+def test_where_quantities_are_not_compared_seats_that_wait_leave_no_mismatch_of_nothing() -> None:
+    """The cycle of our ten counts as issued; both sides charge the change of two: 300.00 wait, and nothing else."""
+    later = (date(2026, 9, 11), SEPTEMBER[1])
+    change = provider_line(*later, 2)._replace(cycle_start=SEPTEMBER[0])
+    facts = seat_facts(
+        [provider_line(*SEPTEMBER, 10), change],
+        [revenue_line(*later, 2, "40.00", "change")],
+        -10,
+        cycles=[OwnCycle(*SEPTEMBER, "2026-08", True, 30, Fraction(1))],
+    )
+    assert parts_of(facts) == {"period": (Decimal(-300), Decimal(-10))}
+    assert parts_of(replace(facts, quantity_difference=None)) == {"period": (Decimal(-300), None)}

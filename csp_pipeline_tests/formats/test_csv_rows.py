@@ -81,3 +81,11 @@ def test_a_quote_that_is_never_closed_is_said_whatever_the_size(monkeypatch: pyt
     for rows in (3, 3000):
         with pytest.raises(InputFileError, match="a quotation mark is opened and never closed"):
             told([row("a", 1), row('"open', 2), *[",".join("b" * len(HEADER))] * rows], 20_000, 4096)
+
+
+def test_a_quote_that_is_never_closed_is_said_where_others_stand_inside_of_values() -> None:
+    sound = [row('6" pipe', 1), row('"two ""quotes"""', 2), row('""', 3), row('half "quoted"', 4)]
+    for chunk_bytes in (1000, 1 << 24):
+        assert told(sound, chunk_bytes)[2] == 4
+        with pytest.raises(InputFileError, match="a quotation mark is opened and never closed"):
+            told([*sound, row('"open', 5), *[",".join("b" * len(HEADER))] * 3], chunk_bytes)

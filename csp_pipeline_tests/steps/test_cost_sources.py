@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from csp_pipeline.steps.billing import build_cost_matches
@@ -141,3 +142,24 @@ def test_what_a_distributor_charges_goes_to_lines_of_that_source(tmp_path: Path)
         case.cost("a", "1", "2026-01-01", "2026-01-31", subscription_id="s1", provider="microsoft")
         case.cost("b", "1", "2026-01-01", "2026-01-31", subscription_id="s1", provider="acme")
         assert matched(case) == {"a": ("A1", "L0"), "b": ("A1", "L1")}
+
+
+def test_cost_that_nobody_bills_is_a_difference_in_each_currency_it_comes_in(tmp_path: Path) -> None:
+    """7.00 USD at 0.90 beside 20.00 EUR of one subscription that no contract line takes."""
+    with billing_case(tmp_path) as case:
+        case.terms("contract_lines", "contract_line_id,account_id,pricing_model,currency,starts_on")
+        case.terms("exchange_rates", "rate_month,from_currency,to_currency,rate,source", "2026-01,USD,EUR,0.9,treasury")
+        case.cost("a", "20", "2026-01-01", "2026-01-31", subscription_id="s8", billable_quantity=2)
+        case.cost("b", "7", "2026-01-01", "2026-01-31", subscription_id="s8", billable_quantity=1, currency="USD")
+        case.draft("2026-01")
+        reconcile(case.con, case.settings, ["2026-01"])
+        rows = case.con.execute(
+            """
+            SELECT cost_currency, cost_amount, difference_amount, quantity_difference, status, cause
+            FROM reconciliation.revenue_vs_cost ORDER BY cost_currency
+            """
+        ).fetchall()
+        assert rows == [
+            ("EUR", Decimal(20), Decimal(-20), Decimal(-2), "action_needed", "unbilled_cost"),
+            ("USD", Decimal("6.3"), Decimal("-6.3"), Decimal(-1), "action_needed", "unbilled_cost"),
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from csp_pipeline.errors import CspError
@@ -92,6 +93,14 @@ def test_a_customer_is_found_by_id_domain_account_or_part_of_the_name_and_must_b
     with pytest.raises(CspError, match=r"2 customers are meant by 'fabri'.*give the id"):
         tell_story(told, "fabri", None)
     assert tell_story(told, "fabrikam", "2026-01").sentences[0].text.startswith("Nothing was billed")
+
+
+def test_a_tenant_that_the_terms_write_in_other_letters_is_one_customer(told: Home) -> None:
+    with duckdb.connect(str(told.published)) as connection:
+        connection.execute("UPDATE reference.account_tenants SET customer_id = 'C1'")
+        connection.execute("UPDATE reference.accounts SET name = 'Contoso Group'")
+    story = tell_story(told, "c1", "2026-01")
+    assert (story.customer_ids, story.name) == (("c1",), "Contoso")
 
 
 def test_without_a_published_copy_there_is_nothing_to_tell(tmp_path: Path) -> None:

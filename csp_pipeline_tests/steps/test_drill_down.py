@@ -80,6 +80,18 @@ def test_converted_cost_is_shared_by_largest_remainder_and_sums_to_the_row(tmp_p
         assert cost == sum(row["cost_amount"] for row in lines) == Decimal("0.62")
 
 
+def test_a_line_of_a_hundred_billion_is_shared_in_a_currency_without_decimals(tmp_path: Path) -> None:
+    with billing_case(tmp_path) as case:
+        case.terms("accounts", "account_id,name,currency", "A1,Contoso,VND")
+        case.terms("contract_lines", LINES, SEATS.format("VND"))
+        case.terms("exchange_rates", RATES, "2026-01,USD,VND,26000.12345,treasury")
+        for line_id, amount in (("a", "3900000.37"), ("b", "1.33"), ("c", "0"), ("d", "0.000000000000000001")):
+            case.cost(line_id, amount, "2026-01-01", "2026-01-31", subscription_id="s1", currency="USD")
+        costs = [row["cost_amount"] for row in opened(case) if row["side"] == "cost"]
+        assert sum(costs) == Decimal(101400525655)
+        assert costs[2:] == [0, 0]
+
+
 def test_a_line_without_a_rate_is_not_converted_at_any_level(tmp_path: Path) -> None:
     with billing_case(tmp_path) as case:
         case.terms("contract_lines", LINES, SEATS.format("EUR"))

@@ -219,6 +219,7 @@ def test_the_pack_begins_with_the_month_in_each_currency_and_over_all(tmp_path: 
         f"cost,EUR,100.{zeros}",
         f"cost over all currencies,EUR,100.{zeros}",
         f"deferred revenue,EUR,120.{zeros}",
+        f"differences,EUR,0.{zeros}",
         f"differences over all currencies,EUR,0.{zeros}",
         f"margin,EUR,20.{zeros}",
         f"margin over all currencies,EUR,20.{zeros}",

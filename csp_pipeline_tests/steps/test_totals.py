@@ -9,6 +9,7 @@ import pytest
 
 from csp_pipeline.cli_questions import TOTALS
 from csp_pipeline.orchestration.reconciliation_metadata import margin_by_month, plotted
+from csp_pipeline.steps.month_end import PACK
 from csp_pipeline.steps.reconciliation import reconcile
 from csp_pipeline.steps.totals import compute_totals, fill_totals, reporting_currency
 from csp_pipeline_tests.product import rows_of
@@ -204,3 +205,20 @@ def test_the_ui_shows_margin_in_the_reporting_currency_and_names_what_has_no_rat
         assert not margin_by_month(without).startswith("![")
         assert "| - | - | - | - | without a rate: EUR to CHF, JPY to CHF, USD to CHF |" in margin_by_month(without)
         assert list(plotted(without, "2026-01")) == ["differences_for_a_person_CHF"]
+
+
+def test_the_pack_gives_no_sum_of_differences_of_which_one_is_unknown(tmp_path: Path) -> None:
+    """10.00 USD behind a cost-plus line in EUR and no rate: what it should be is unknown, beside 20.00 unbilled."""
+    with billing_case(tmp_path) as case:
+        columns = (
+            "contract_line_id,account_id,customer_id,subscription_id,pricing_model,currency,markup_percent,starts_on"
+        )
+        case.terms("contract_lines", columns, "L1,A1,c1,s1,cost_plus,EUR,10,2026-01-01")
+        case.cost("a", "10", "2026-01-01", "2026-01-31", subscription_id="s1", currency="USD")
+        case.cost("b", "20", "2026-01-01", "2026-01-31", subscription_id="s8")
+        case.draft("2026-01")
+        reconcile(case.con, case.settings, ["2026-01"])
+        fill_totals(case.con, case.settings)
+        summary = case.con.execute(PACK["summary"], {"month": "2026-01"}).fetchall()
+        assert {amount for figure, _, amount in summary if figure.startswith("differences")} == {None}
+        assert [currency for figure, currency, _ in summary if figure == "differences"] == ["EUR"]

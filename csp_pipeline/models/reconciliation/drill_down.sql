@@ -114,7 +114,8 @@ placed AS (
 ),
 
 -- The row's converted cost on its lines, in units of 1E-10: each at the rate of its month or of its document, what the rounding of
--- the total moved by size, and the units left over by largest remainder.
+-- the total moved by size, and the units left over by largest remainder. Sizes are in units of 1E-9, from 1 up: times what was moved
+-- they must fit into 128 bits, as do amounts of 1E11 x a rounding to whole units.
 converted AS (
     SELECT
         placed.*,
@@ -132,8 +133,13 @@ moved AS (
     SELECT
         *,
         units18(cost_amount) - sum(exact_units) OVER of_row AS moved_units,
-        sum(abs(exact_units) // 100000000) OVER of_row AS weight
-    FROM converted
+        sum(size) OVER of_row AS weight
+    FROM (
+        SELECT
+            *,
+            abs(exact_units) // 1000000000 + abs(sign(exact_units)) AS size
+        FROM converted
+    )
     WINDOW of_row AS (
         PARTITION BY
             service_month, account_id, contract_line_id, customer_id, subscription_id, product_id, sku_id, currency, cost_currency
@@ -144,7 +150,7 @@ shared AS (
     SELECT
         *,
         exact_units
-        + CASE weight WHEN 0 THEN 0 ELSE moved_units * (abs(exact_units) // 100000000) // weight END AS share
+        + CASE weight WHEN 0 THEN 0 ELSE moved_units * size // weight END AS share
     FROM moved
 ),
 
@@ -161,7 +167,7 @@ left_over AS (
 
 costed AS (
     SELECT
-        * EXCLUDE (exact_units, moved_units, weight, share, units_left),
+        * EXCLUDE (exact_units, size, moved_units, weight, share, units_left),
         CAST(
             from_units10(
                 share // 100000000
