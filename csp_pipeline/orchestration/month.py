@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.calendar import month_of
-from csp_pipeline.errors import CspError, UsageError
+from csp_pipeline.errors import UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.assets.publishing import POSTGRES
@@ -23,7 +23,13 @@ from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_run
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
 from csp_pipeline.orchestration.postgres import cause_of, has_publication, kept_from_postgres
-from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_of_kill, tell_people
+from csp_pipeline.orchestration.provisioning import (
+    send_requests,
+    tell_of_failure,
+    tell_of_kill,
+    tell_of_postgres,
+    tell_people,
+)
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
 from csp_pipeline.steps.publish import audit
@@ -137,7 +143,7 @@ def run_month(
         if take_files:
             _tell(state)
             for problem in state.unpublished:
-                tell_of_failure(settings, CspError(problem))
+                tell_of_postgres(settings, problem)
         return Outcome(chosen, tuple(state.stages), home.published, (*state.problems, *state.unpublished))
 
 
