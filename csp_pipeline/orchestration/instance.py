@@ -22,6 +22,8 @@ CONFIGURATION = _PROJECT / "dagster.yaml"
 WORKSPACE = _PROJECT / "workspace.yaml"
 FINISHED = "databases-made"
 COMMAND_TAG = "csp_pipeline/command"
+STARTED_BY_TAG = "csp_pipeline/started_by"
+"""Of a stage's run: the run in Dagster that it is part of, where there is one."""
 
 
 def dagster_home(home: Home) -> Path:

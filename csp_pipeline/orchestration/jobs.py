@@ -104,7 +104,12 @@ def work_through_month(context: dg.OpExecutionContext) -> None:
     """Do every stage of a month, each as a run of its own, skipping what did not change."""
     from csp_pipeline.orchestration.month import run_month  # noqa: PLC0415  (imports the definitions, which import this)
 
-    outcome = run_month(context.resources.settings, context.op_config["month"] or None, on_progress=context.log.info)
+    outcome = run_month(
+        context.resources.settings,
+        context.op_config["month"] or None,
+        on_progress=context.log.info,
+        run_id=context.run_id,
+    )
     for problem in outcome.problems:
         context.log.warning(problem)
     context.log.info("Month %s: published %s.", outcome.month, outcome.published)

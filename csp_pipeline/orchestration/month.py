@@ -15,15 +15,21 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.calendar import month_of
-from csp_pipeline.errors import CspError, UsageError
+from csp_pipeline.errors import UsageError
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.assets.publishing import POSTGRES
-from csp_pipeline.orchestration.instance import COMMAND_TAG, close_abandoned_runs, open_instance
+from csp_pipeline.orchestration.instance import COMMAND_TAG, STARTED_BY_TAG, close_abandoned_runs, open_instance
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
 from csp_pipeline.orchestration.postgres import cause_of, has_publication, kept_from_postgres
-from csp_pipeline.orchestration.provisioning import send_requests, tell_of_failure, tell_of_kill, tell_people
+from csp_pipeline.orchestration.provisioning import (
+    send_requests,
+    tell_of_failure,
+    tell_of_kill,
+    tell_of_postgres,
+    tell_people,
+)
 from csp_pipeline.steps import run as work
 from csp_pipeline.steps.cost import build_cost_partition
 from csp_pipeline.steps.publish import audit
@@ -66,6 +72,7 @@ class _Month:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     tell: Callable[[str], None]
+    started_by: Mapping[str, str]
     stages: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unpublished: list[str] = field(default_factory=list)
@@ -83,7 +90,7 @@ class _Month:
         result = self.definitions.resolve_job_def(job).execute_in_process(
             run_config=_QUIET,
             instance=self.instance,
-            tags={COMMAND_TAG: "run", **(tags or {})},
+            tags={COMMAND_TAG: "run", **self.started_by, **(tags or {})},
             asset_selection=selection,
             partition_key=partition,
         )
@@ -92,7 +99,12 @@ class _Month:
 
 
 def run_month(
-    settings: Settings, month: str | None, *, on_progress: Callable[[str], None], take_files: bool = True
+    settings: Settings,
+    month: str | None,
+    *,
+    on_progress: Callable[[str], None],
+    take_files: bool = True,
+    run_id: str | None = None,
 ) -> Outcome:
     """Bring the warehouse up to a month and publish it; work whose inputs did not change is skipped.
 
@@ -101,6 +113,7 @@ def run_month(
         month: YYYY-MM; None is the latest month with provider documents.
         on_progress: told one sentence at the start of each stage.
         take_files: whether to fetch and to look into the inbox first; a rebuild works from what was landed.
+        run_id: the run in Dagster that does this; its kill is told once, whoever sees it first.
 
     Raises:
         UsageError: the month asked for, or the start of billing, is not one that can be worked on.
@@ -117,9 +130,9 @@ def run_month(
         open_instance(home) as instance,
     ):
         for run in close_abandoned_runs(instance):
-            tell_of_kill(settings, run.run_id, run.job_name)
+            tell_of_kill(settings, run.tags.get(STARTED_BY_TAG, run.run_id), run.job_name)
         definitions = build_definitions(settings, writer_pool=None, resources={"on_progress": on_progress})
-        state = _Month(settings, definitions, instance, on_progress)
+        state = _Month(settings, definitions, instance, on_progress, {STARTED_BY_TAG: run_id} if run_id else {})
         if take_files:
             _fetch(state)
             _take_files(state)
@@ -137,7 +150,7 @@ def run_month(
         if take_files:
             _tell(state)
             for problem in state.unpublished:
-                tell_of_failure(settings, CspError(problem))
+                tell_of_postgres(settings, problem)
         return Outcome(chosen, tuple(state.stages), home.published, (*state.problems, *state.unpublished))
 
 

@@ -6,11 +6,12 @@ What belongs here: the order, the connection to the provider, and the lock. The 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from csp_pipeline.domain.provisioning import DECISION, RELEASE, REQUEST, ChangeRequest, histories, utc_text
 from csp_pipeline.domain.provisioning_records import request_record
-from csp_pipeline.errors import CspError, UsageError
+from csp_pipeline.errors import UsageError
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import (
@@ -18,6 +19,7 @@ from csp_pipeline.steps.alerts import (
     channels,
     failed_job,
     failed_run,
+    not_in_postgres,
     read_outbox,
     replay,
     tell,
@@ -115,6 +117,11 @@ def tell_of_failure(settings: Settings, error: BaseException) -> None:
         _tell_at_all_costs(settings, failed_run(error, utc_now()))
 
 
+def tell_of_postgres(settings: Settings, sentence: str) -> None:
+    """Tell the service team that PostgreSQL has not got what was published."""
+    _tell_at_all_costs(settings, not_in_postgres(sentence, utc_now()))
+
+
 def tell_of_kill(settings: Settings, run_id: str, stage: str) -> None:
     """Tell the service team that the run before this one was killed, as it could not do so itself."""
     sentence = f"The run before this one was killed at its stage {stage}; this one does its work again."
@@ -128,13 +135,12 @@ def _tell_at_all_costs(settings: Settings, news: News) -> None:
     """Tell of a failure; whatever goes wrong here must not hide why the run failed."""
     if not settings.alert_urls:
         return
-    try:
-        with exclusive(settings.home):
+    anything = suppress(Exception)  # a full disk, a template of the user's, a lock that somebody keeps
+    with anything, exclusive(settings.home):
+        try:
             tell(settings, [news])
-    except LedgerDamagedError:
-        tell_without_ledger(settings, news)
-    except CspError:
-        return
+        except LedgerDamagedError:
+            tell_without_ledger(settings, news)
 
 
 def is_anything_due(settings: Settings, at: datetime) -> bool:

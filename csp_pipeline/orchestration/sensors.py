@@ -62,7 +62,8 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
     """The sensor that works on requests and delivers alerts between runs.
 
     Its cursor is the state that a run was asked for, and when: while that state stays, the provider is asked again only
-    after `ASKED_AGAIN_AFTER`, or when the last run was killed.
+    after `ASKED_AGAIN_AFTER`, or when the last run was killed. While a run waits or works, no other is started beside
+    it; one that is not at its end so long after is taken for dead.
 
     Args:
         now: UTC without zone.
@@ -85,18 +86,19 @@ def build_alerts(*, now: Callable[[], datetime] = utc_now) -> dg.SensorDefinitio
         if not is_due and not state:
             return dg.SkipReason("No alert is due, and no request is new or under way.")
         last = json.loads(context.cursor or "{}")
-        pause = _pause(context.instance, is_due=is_due)
-        if last.get("state") == state and at < datetime.fromisoformat(last["at"]) + pause:
-            return dg.SkipReason("Nothing changed since the last look at what is under way.")
+        runs = context.instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
+        is_at_work = bool(runs) and not runs[0].is_finished
+        pause = ASKED_AGAIN_AFTER if is_at_work else _pause(context.instance, runs, is_due=is_due)
+        if (is_at_work or last.get("state") == state) and last and at < datetime.fromisoformat(last["at"]) + pause:
+            return dg.SkipReason("A run is at work on it, or nothing changed since the last look at what is under way.")
         context.update_cursor(json.dumps({"state": state, "at": at.isoformat()}))
         return dg.RunRequest()
 
     return look
 
 
-def _pause(instance: dg.DagsterInstance, *, is_due: bool) -> timedelta:
+def _pause(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], *, is_due: bool) -> timedelta:
     """How long the same state is left alone: not at all after a run that was killed, or when an alert is due."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=provision.name), limit=1)
     if runs and runs[0].status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}:
         has_failed_itself = bool(instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
         return TRIED_AGAIN_AFTER if has_failed_itself else timedelta()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from csp_pipeline.settings import Settings
     from csp_pipeline.storage.home import Home
 
-RUN_FAILED, DELIVERY_UNKNOWN = "run_failed", "delivery_unknown"
+RUN_FAILED, DELIVERY_UNKNOWN, NOT_IN_POSTGRES = "run_failed", "delivery_unknown", "not_in_postgres"
 
 
 @dataclass
@@ -259,6 +259,21 @@ def failed_run(error: BaseException, at: datetime) -> News:
         topic=said[:200],
         occurred_at=at,
         values={"sentence": said, "next_step": "Mend what the sentence names and run csp-pipeline run again."},
+    )
+
+
+def not_in_postgres(sentence: str, at: datetime) -> News:
+    """The news that PostgreSQL has not got what was published; told once a day for the same reason."""
+    return News(
+        kind=NOT_IN_POSTGRES,
+        audience=SERVICE_TEAM,
+        event_id=event_id_of(NOT_IN_POSTGRES, sentence, at.date()),
+        topic="postgres",
+        occurred_at=at,
+        values={
+            "sentence": sentence,
+            "next_step": "Do what the sentence says; csp-pipeline doctor tests the connection and the rights.",
+        },
     )
 
 

@@ -136,7 +136,7 @@ def _write(
         cursor.execute(f"DELETE FROM {table.key}")
     missing = [one for one in now if one not in same]
     written = copy_rows(source, cursor, table, part=part, parts=missing if same else None) if missing else 0
-    cursor.execute(f"ANALYZE {table.key}")
+    cursor.execute(f"ANALYZE (SKIP_LOCKED) {table.key}")
     return written
 
 
@@ -148,10 +148,14 @@ def _part(table: Table) -> str:
 
 
 def _parts(source: duckdb.DuckDBPyConnection, table: Table) -> tuple[dict[str, str], int]:
-    """Each part of a table with a hash of its rows, whatever their order, and the rows in all."""
+    """Each part of a table with a hash of its rows, whatever their order, and the rows in all.
+
+    Signs are hashed once more: DuckDB gives an integer of 128 bits, which a decimal is, the same hash for 0 and -1.
+    """
+    wide = [f'"{column.name}" < 0' for column in table.columns if column.type.startswith(("DECIMAL", "HUGEINT"))]
     found = source.execute(
         f"""
-        SELECT {_part(table)}, count(*), CAST(sum(CAST(hash(t) AS HUGEINT)) AS VARCHAR)
+        SELECT {_part(table)}, count(*), CAST(sum(CAST(hash({", ".join(["t", *wide])}) AS HUGEINT)) AS VARCHAR)
         FROM {table.key} AS t
         GROUP BY ALL
         """

@@ -36,12 +36,26 @@ _EXPECTED = (
     "CSP_POSTGRES_URL is no address that can be used; expected postgresql://user:password@host:5432/database, with "
     "special characters of the password as percent codes (@ is %40, / is %2F)."
 )
+_THERE = "correct the host and port in CSP_POSTGRES_URL"
 _REFUSALS = (
+    (
+        ("received invalid response", "expected authentication request"),
+        (),
+        "what answers is no PostgreSQL server",
+        _THERE,
+    ),
     (("does not exist",), ("database",), "there is no such database", "make it with CREATE DATABASE"),
     (("password", "role ", "authentication"), (), "it refused the user or the password", "correct CSP_POSTGRES_URL"),
     (("pg_hba.conf",), (), "it does not let this machine in", "allow it in the server's pg_hba.conf"),
     (("SSL", "certificate"), (), "no encrypted connection came about", "check sslmode in CSP_POSTGRES_URL"),
     (("too many", "slots"), (), "it has no connection left", "close others, or raise max_connections"),
+    (("starting up", "shutting down", "recovery"), (), "it is starting or stopping", "wait until it is ready"),
+    (
+        ("refused", "timeout", "timed out", "translate", "unreachable", "No "),
+        (),
+        "it does not answer",
+        f"start it, or {_THERE}",
+    ),
 )
 _LOCKED = ("another session keeps a table locked", "let it finish")
 _FULL = ("its disk or memory is full", "make room there")
@@ -58,7 +72,8 @@ _MET = {
     "22021": _WRONG_ENCODING,
 }
 """By SQLSTATE."""
-_SILENT = ("it does not answer", "start it, or correct the host and port in CSP_POSTGRES_URL")
+_OTHERWISE = ("no connection came about", "look whether the server runs, and in its log for why it refused")
+"""Where the server speaks another language, for instance."""
 
 
 class PostgresError(CspError):
@@ -134,7 +149,7 @@ def transaction(url: SecretStr) -> Iterator[Any]:
     address = address_of(url)
     try:
         connection = psycopg2.connect(**address.parameters)
-    except psycopg2.Error as error:
+    except (psycopg2.Error, UnicodeDecodeError) as error:  # the latter: a server whose messages are in Latin-1
         raise PostgresError(address.place, *_refusal(str(error))) from None
     try:
         with connection, connection.cursor() as cursor:
@@ -167,7 +182,7 @@ def _refusal(said: str) -> tuple[str, str]:
     for one_of, all_of, found, advice in _REFUSALS:
         if any(word in said for word in one_of) and all(word in said for word in all_of):
             return found, advice
-    return _SILENT
+    return _OTHERWISE
 
 
 def _failure(error: Any) -> tuple[str, str]:  # noqa: ANN401  (psycopg2 has no types)

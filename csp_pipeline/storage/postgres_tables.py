@@ -90,22 +90,22 @@ def published_run(cursor: Cursor, tables: int) -> str | None:
 
 
 def read_held(cursor: Cursor) -> dict[str, Held]:
-    """What was made in the database, by `schema.table`; tables that somebody deleted since are left out."""
+    """What was made in the database, by `schema.table`, without tables that somebody deleted or replaced by a view."""
     cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [RECORD])
     if not cursor.fetchone()[0]:
         return {}
     cursor.execute(f"SELECT schema_name || '.' || table_name, columns, comments_sha256, parts FROM {RECORD}")
     held = {key: Held(tuple(columns), comments, parts) for key, columns, comments, parts in cursor.fetchall()}
-    there = existing(cursor, held)
+    there = existing(cursor, held, kinds="rp")
     return {key: one for key, one in held.items() if key in there}
 
 
-def existing(cursor: Cursor, keys: Iterable[str]) -> set[str]:
-    """Those of the names that a relation of any kind has."""
+def existing(cursor: Cursor, keys: Iterable[str], *, kinds: str = "rpvmfiSct") -> set[str]:
+    """Those of the names that a relation has, of any kind or of some, as letters of `pg_class.relkind`."""
     cursor.execute(
         "SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        "WHERE n.nspname || '.' || c.relname = ANY(%s)",
-        [list(keys)],
+        "WHERE n.nspname || '.' || c.relname = ANY(%s) AND strpos(%s, c.relkind::text) > 0",
+        [list(keys), kinds],
     )
     return {key for (key,) in cursor.fetchall()}
 
@@ -136,8 +136,13 @@ def make_schemas(cursor: Cursor, schemas: Iterable[str]) -> None:
 
 def drop_former(cursor: Cursor, former: Iterable[str]) -> None:
     """Drop tables that this product made and publishes no more; the database refuses where something depends on one."""
-    for key in former:
-        cursor.execute(f"DROP TABLE {key}")
+    cursor.execute(
+        f"SELECT format('DROP TABLE %%I.%%I', schema_name, table_name) FROM {RECORD} "
+        "WHERE schema_name || '.' || table_name = ANY(%s)",
+        [list(former)],
+    )
+    for (statement,) in cursor.fetchall():
+        cursor.execute(statement)
 
 
 def shape(cursor: Cursor, table: Table, held: Held) -> bool:

@@ -107,6 +107,19 @@ def test_a_run_that_fails_by_itself_is_not_started_again_every_minute(sensor: Se
     assert sensor.starts() == 1
 
 
+def test_a_run_that_waits_or_works_for_long_is_not_followed_by_one_each_minute(sensor: Sensor) -> None:
+    sensor.settings = with_channel(sensor.settings, CHANNEL)
+    tell(sensor.settings, [failed_run(RuntimeError("The disk is full."), sensor.at)], send=lambda *_: "no answer")
+    sensor.at += timedelta(minutes=6)
+    started = []
+    for _ in range(5):
+        started.append(sensor.starts(ended=dg.DagsterRunStatus.STARTED))
+        sensor.at += timedelta(minutes=1)
+    assert started == [1, 0, 0, 0, 0]
+    sensor.at += ASKED_AGAIN_AFTER
+    assert sensor.starts() == 1
+
+
 def failing_provision() -> dg.JobDefinition:
     """A job of that name whose work ends in an exception."""
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from csp_pipeline.cli import app
 from csp_pipeline.errors import CspError
 from csp_pipeline.notifications.outbox import QUIET
+from csp_pipeline.orchestration.provisioning import tell_of_failure
 from csp_pipeline.settings import Settings
 from csp_pipeline.steps.alert_facts import read_news
 from csp_pipeline.steps.alerts import failed_run, read_outbox, tell
@@ -323,6 +324,18 @@ def test_a_run_that_fails_as_the_ledger_is_damaged_tells_so_although_nothing_can
     ((title, message),) = heard_by(hook)
     assert title == "The pipeline's run failed"
     assert "restore the folder from a backup" in message
+
+
+@pytest.mark.parametrize("template", ["{{ no_such_thing }}", "{{ 1 + sentence }}"])
+def test_what_keeps_a_failure_from_being_told_does_not_hide_it(home: Home, hook: Service, template: str) -> None:
+    (home.ledger / "00000001.issue.jsonl").write_text("damaged", "utf-8")
+    home.templates.mkdir()
+    (home.templates / "run_failed.service_team.txt.j2").write_text(template, "utf-8")
+    settings = Settings(
+        _env_file=None, home_path=home.root, source="inbox", alert_urls=(SecretStr(hook.url.replace("http", "json")),)
+    )
+    tell_of_failure(settings, CspError("The disk is full."))
+    assert heard_by(hook) == []
 
 
 def heard_by(hook: Service) -> list[tuple[str, str]]:

@@ -47,6 +47,7 @@ AWKWARD = [
     "tab\t, comma",
     "é … 漢字 🧾",
     "'; DROP TABLE x; --",
+    "a line\n\\.\nof its own",
     "%s",
 ]
 
@@ -100,9 +101,11 @@ def _reader(database: Database) -> Iterator[Any]:
 
     connection = psycopg2.connect(database.url)
     connection.set_session(isolation_level="REPEATABLE READ")
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
 
 
 def test_every_type_of_the_catalogue_has_an_exact_counterpart() -> None:
@@ -164,6 +167,15 @@ def test_only_the_months_that_changed_are_written(to_database: Settings, databas
     assert differing_tables(to_database.home, database) == []
 
 
+@pytest.mark.parametrize(("before", "now"), [("0", "-0.000000000000000001"), ("-0.000000000000000001", "0")])
+def test_the_last_digit_of_an_amount_is_news(to_database: Settings, database: Database, before: str, now: str) -> None:
+    _change(to_database, _proof("2026-01", before))
+    publish_to_postgres(to_database)
+    _change(to_database, "DELETE FROM cost.invoice_proof", _proof("2026-01", now))
+    publish_to_postgres(to_database)
+    assert database.ask("SELECT rounding_amount FROM cost.invoice_proof") == [(Decimal(now),)]
+
+
 def test_rows_that_are_gone_go_there_too(to_database: Settings, database: Database) -> None:
     _change(to_database, _proof("2026-01"), _proof("2026-02"))
     publish_to_postgres(to_database)
@@ -206,6 +218,40 @@ def test_a_table_of_the_same_name_that_others_made_is_refused(to_database: Setti
         publish_to_postgres(to_database)
     assert database.ask("SELECT * FROM cost.invoices") == [(1,)]
     assert database.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'billing'") == [(0,)]
+
+
+def test_a_view_in_the_place_of_a_table_is_refused(to_database: Settings, database: Database) -> None:
+    _change(to_database, _proof("2026-01"))
+    publish_to_postgres(to_database)
+    database.ask(
+        "ALTER TABLE cost.invoice_proof RENAME TO kept; CREATE VIEW cost.invoice_proof AS SELECT * FROM cost.kept"
+    )
+    _change(to_database, "DELETE FROM cost.invoice_proof")
+    with pytest.raises(PostgresError, match=r"cost\.invoice_proof is there and was not made by csp-pipeline"):
+        publish_to_postgres(to_database)
+    assert database.ask("SELECT count(*) FROM cost.kept") == [(1,)]
+
+
+def test_a_former_table_is_dropped_by_its_exact_name(to_database: Settings, database: Database) -> None:
+    publish_to_postgres(to_database)
+    database.ask(
+        'CREATE TABLE cost."Budget; DROP TABLE cost.budget" (x int); CREATE TABLE cost.budget (x int); '
+        "INSERT INTO meta.postgres_tables VALUES ('cost', 'Budget; DROP TABLE cost.budget', 'x', 0, '[]', '', '{}')"
+    )
+    publish_to_postgres(to_database)
+    assert database.ask("SELECT relname FROM pg_class WHERE relname ILIKE 'budget%%'") == [("budget",)]
+
+
+def test_a_table_that_is_vacuumed_meanwhile_keeps_nobody_waiting(
+    to_database: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "LOCK_SECONDS", 0.1)
+    publish_to_postgres(to_database)
+    with _reader(database) as other:
+        other.execute("LOCK TABLE cost.invoice_proof IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        _change(to_database, _proof("2026-01"))
+        publish_to_postgres(to_database)
+    assert database.ask("SELECT count(*) FROM cost.invoice_proof") == [(1,)]
 
 
 def test_a_failure_leaves_the_last_publication_whole(to_database: Settings, database: Database) -> None:
