@@ -6,7 +6,6 @@ What belongs here: comparing provider lines, our lines and our cycle day by day.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -86,7 +85,7 @@ def _take_segment(
     facts: SeatFacts, tally: Tally, segment: _Segment, cause: str | None, pending: PendingChanges
 ) -> str | None:
     """Give a segment to other rows, to the cause of all its days, or compare its days; returns its quantity's cause."""
-    moved = _take_elsewhere(facts, tally, segment, cause)
+    moved = _take_elsewhere(facts, tally, segment, cause, pending)
     left = segment.difference - moved.units
     if moved.is_whole:
         return None
@@ -186,23 +185,31 @@ class _Moved:
     is_undrafted: bool = False
 
 
-def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: str | None) -> _Moved:
+def _take_elsewhere(
+    facts: SeatFacts, tally: Tally, segment: _Segment, cause: str | None, pending: PendingChanges
+) -> _Moved:
     """Take the part of a segment whose other side stands on another row: a version of the price, or a successor.
 
-    Days that have their other side there lack no document, so this comes before `period`.
+    Days that have their other side there lack no document, so this comes before `period`. Pending changes have no other
+    side yet: what they are worth is `timing`.
     """
     others = facts.counterparts
     if not others:
         return _Moved()
-    surplus = segment.ours - segment.provider
+    waiting = _charged_since(segment, pending)
+    surplus = segment.ours - waiting - segment.provider
     found = units_elsewhere(surplus, others, segment.first)
     through = facts.documents.drafted_through
     is_undrafted = cause == "contract_expired" and any(one.is_undrafted(segment.first, through) for one in others)
     if not found:
         return _Moved(is_undrafted=is_undrafted)
     quantity = sum(found.values(), Fraction(0))
-    is_whole = quantity == surplus and not (segment.ours and segment.provider)
-    units = dict.fromkeys(found, segment.difference) if is_whole and len(found) == 1 else {}
+    is_whole = quantity == surplus and not (segment.ours and segment.provider) and len(found) == 1
+    units = dict[str, int]()
+    if is_whole:
+        worth = _worth_of_waiting(segment, waiting)
+        tally.timing_in_cycles += worth
+        units = dict.fromkeys(found, segment.difference - fraction_units(worth))
     for name, part in found.items():
         tally.elsewhere_units[name] = tally.elsewhere_units.get(name, 0) + units.setdefault(
             name, fraction_units(_worth(segment, part))
@@ -211,7 +218,20 @@ def _take_elsewhere(facts: SeatFacts, tally: Tally, segment: _Segment, cause: st
             tally.elsewhere_quantity[name] = tally.elsewhere_quantity.get(name, Fraction(0)) + part
     tally.has_cost = tally.has_cost or surplus > 0
     tally.has_revenue = tally.has_revenue or surplus < 0
-    return _Moved(sum(units.values()), quantity, is_whole and len(found) == 1, is_undrafted)
+    return _Moved(sum(units.values()), quantity, is_whole, is_undrafted)
+
+
+def _charged_since(segment: _Segment, pending: PendingChanges) -> Fraction:
+    """The pending changes that our cycle of a segment charges from its beginning."""
+    if segment.cycle is None or not segment.revenues:
+        return Fraction(0)
+    start = segment.cycle.start
+    return sum((Fraction(change.delta) for change in pending.changes if change.changed_on < start), Fraction(0))
+
+
+def _worth_of_waiting(segment: _Segment, waiting: Fraction) -> Fraction:
+    """What units of pending changes are worth over a segment."""
+    return waiting * segment.cycle.daily_price * segment.days if segment.cycle is not None else Fraction(0)
 
 
 def _worth(segment: _Segment, quantity: Fraction) -> Fraction:
@@ -237,17 +257,16 @@ def _compare_days(tally: Tally, segment: _Segment, cycle: OwnCycle, pending: Pen
     Seats in common that are charged at another version of the price than the provider's line implies differ by that
     first; by their days after it.
     """
-    revenues, days = segment.revenues, segment.days
+    days = segment.days
     provider, expected = segment.provider, segment.expected
     taken_of_ours, taken_of_provider = _taken(segment, moved)
     ours = segment.ours - taken_of_ours
     if taken_of_provider and provider:
         expected -= taken_of_provider * expected / provider
         provider -= taken_of_provider
-    charged_since = sum((change.delta for change in pending.changes if change.changed_on < cycle.start), Decimal(0))
-    if charged_since and revenues:
-        tally.timing_in_cycles += Fraction(charged_since) * cycle.daily_price * days
-        ours -= Fraction(charged_since)
+    waiting = _charged_since(segment, pending)
+    tally.timing_in_cycles += _worth_of_waiting(segment, waiting)
+    ours -= waiting
     provider_price = expected / provider if provider else cycle.daily_price
     common = _in_common(ours, provider)
     our_version = segment.expected_at_our_version / segment.provider if segment.provider else provider_price

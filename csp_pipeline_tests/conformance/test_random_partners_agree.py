@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from csp_pipeline_tests.conformance.comparison import disagreements
@@ -167,14 +167,32 @@ LOOSE: dict[str, Any] = {
 }
 
 
+WAITS_ON_ANOTHER_VERSION = Sold(
+    seats=18,
+    changes=((20, 3, "never"), (77, 14, "never")),
+    price=Decimal("25.57"),
+    price_changes=(41, Decimal("5.74")),
+    is_year=True,
+    anchor_day=1,
+    billing_timing="advance",
+    proration="daily",
+    starts=0,
+    ends=None,
+    cancelled=None,
+    discount=10,
+)
+"""The provider's year stands on the first version of the price, a change that it has yet to charge on the second."""
+
+
 @settings(max_examples=1, derandomize=True, **LOOSE)
+@example([WAITS_ON_ANOTHER_VERSION])
 @given(st.lists(SOLD, min_size=15, max_size=15))
 def test_random_partners_have_the_figures_of_the_reference(every: list[Sold]) -> None:
     assert disagreed(every) == []
 
 
 @pytest.mark.long
-@settings(max_examples=25, **LOOSE)
+@settings(max_examples=25, derandomize=True, **LOOSE)
 @given(st.lists(SOLD, min_size=40, max_size=40))
 def test_many_random_partners_have_the_figures_of_the_reference(every: list[Sold]) -> None:
     assert disagreed(every) == []
