@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from csp_pipeline.cli_close import close
-from csp_pipeline.cli_errors import FAILED, cause_of, in_a_sentence, sentence_of
+from csp_pipeline.cli_errors import FAILED, in_a_sentence, sentence_of
 from csp_pipeline.cli_explain import explain
 from csp_pipeline.cli_issue import issue
 from csp_pipeline.cli_ledger import ledger
 from csp_pipeline.cli_provisioning import alerts, provisioning, request
 from csp_pipeline.cli_sandbox import sandbox
 from csp_pipeline.cli_settings import month_given, read_settings
-from csp_pipeline.errors import CspError
+from csp_pipeline.errors import CspError, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

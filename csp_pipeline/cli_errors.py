@@ -86,10 +86,3 @@ def _of_database(error: Exception, first: str) -> str:
 def capitalised(sentence: str) -> str:
     """A sentence that begins a line."""
     return sentence[:1].upper() + sentence[1:]
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """The cause beneath an exception, or the first one on the way that is a sentence for the user."""
-    while error.__cause__ is not None and not isinstance(error, CspError):
-        error = error.__cause__
-    return error

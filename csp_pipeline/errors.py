@@ -20,3 +20,10 @@ class InputFileError(CspError):
 
 class IdentityBrokenError(CspError):
     """An identity of the books does not hold; nothing is published (exit code 1)."""
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The cause beneath an exception, or the first one on the way that is a sentence for the user."""
+    while error.__cause__ is not None and not isinstance(error, CspError):
+        error = error.__cause__
+    return error

@@ -6,8 +6,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from csp_pipeline.cli_errors import cause_of, sentence_of
-from csp_pipeline.errors import CspError
+from csp_pipeline.cli_errors import sentence_of
+from csp_pipeline.errors import CspError, cause_of
 
 
 @pytest.mark.parametrize(

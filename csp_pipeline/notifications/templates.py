@@ -49,7 +49,7 @@ def render(folder: Path, kind: str, audience: str, values: Mapping[str, Any]) ->
     text = own.read_text("utf-8") if own.is_file() else _shipped(name)
     try:
         rendered = _environment().from_string(text).render(**values)
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise CspError(
             f"The template {own if own.is_file() else name} cannot be used: {error}; correct it, or delete the file to "
             "use the shipped one."

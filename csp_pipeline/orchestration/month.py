@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from csp_pipeline.domain.calendar import month_of
-from csp_pipeline.errors import UsageError
+from csp_pipeline.errors import UsageError, cause_of
 from csp_pipeline.orchestration import jobs
 from csp_pipeline.orchestration.assets.fetching import PROBLEMS
 from csp_pipeline.orchestration.assets.publishing import POSTGRES
 from csp_pipeline.orchestration.instance import COMMAND_TAG, STARTED_BY_TAG, close_abandoned_runs, open_instance
 from csp_pipeline.orchestration.made_up_partner import is_fetched, served
 from csp_pipeline.orchestration.partitions import range_tags, register_currencies
-from csp_pipeline.orchestration.postgres import cause_of, has_publication, kept_from_postgres
+from csp_pipeline.orchestration.postgres import has_publication, kept_from_postgres
 from csp_pipeline.orchestration.provisioning import (
     send_requests,
     tell_of_failure,

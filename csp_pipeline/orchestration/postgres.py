@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from csp_pipeline.errors import CspError
+from csp_pipeline.errors import cause_of
 from csp_pipeline.storage.postgres import PostgresError
 
 if TYPE_CHECKING:
@@ -45,10 +45,3 @@ def kept_from_postgres(problems: list[str]) -> Iterator[None]:
         if not isinstance(cause, PostgresError):
             raise
         problems.append(str(cause))
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """The first sentence for the user beneath an exception, else what is at its bottom."""
-    while error.__cause__ is not None and not isinstance(error, CspError):
-        error = error.__cause__
-    return error

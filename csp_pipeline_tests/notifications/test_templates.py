@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from csp_pipeline.errors import CspError
 from csp_pipeline.notifications.templates import render
 
 if TYPE_CHECKING:
@@ -34,3 +35,10 @@ def test_a_failure_of_which_the_provider_names_no_quantity(tmp_path: Path, opera
     }
     _, body = render(tmp_path, "provisioning_failed", "service_team", values)
     assert body.splitlines()[0] == said
+
+
+@pytest.mark.parametrize("wrong", ["{{ 1 / 0 }}", "{{ 'a' + 1 }}", "{{ unknown }}", "{% if %}"])
+def test_a_template_of_the_user_s_that_fails_is_named_with_what_to_do(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "run_failed.service_team.txt.j2").write_text(f"Subject\n\n{wrong}\n", "utf-8")
+    with pytest.raises(CspError, match=r"run_failed\.service_team\.txt\.j2 cannot be used: .*; correct it, or delete"):
+        render(tmp_path, "run_failed", "service_team", {})
