@@ -135,7 +135,9 @@ WITH set_aside AS (
     SELECT
         file_sha256,
         arg_min(
-            concat('row ', source_row, ', ', column_name, ' = ', chr(39), value, chr(39), ' (', reason, ')'),
+            concat(
+                'row ', source_row, coalesce(', ' || column_name, ''), ' = ', chr(39), value, chr(39), ' (', reason, ')'
+            ),
             (source_row, column_name)
         ) AS first_quarantined
     FROM meta.quarantine

@@ -188,7 +188,8 @@ def _files(console: Console, summary: Summary) -> None:
     for row in [*left_out, *noticed][:_SHOWN]:
         console.print(f"  {escape(row['source_file'])}: {escape(row['message'])}")
     for row in summary.quarantine:
-        where = f"{row['source_file']} row {row['source_row']}, {row['column_name']} = {row['value']!r}"
+        column = f", {row['column_name']}" if row["column_name"] else ""
+        where = f"{row['source_file']} row {row['source_row']}{column} = {row['value']!r}"
         console.print(escape(f"  {where}: {row['reason']}"))
     for row in summary.notices[:_SHOWN]:
         console.print(f"  Commercial terms, {escape(str(row['table_name']))}: {escape(str(row['message']))}")

@@ -203,7 +203,7 @@ def sync_health_by_day(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _shown(value: Decimal | None) -> str:
-    return "-" if value is None else f"{round_half_away(value, 2):,f}"
+    return "-" if value is None else f"{round_half_away(value, 2) + 0:,f}"  # never -0.00
 
 
 def _percent(part: Decimal, whole: Decimal) -> str:

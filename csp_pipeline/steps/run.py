@@ -290,11 +290,17 @@ def first_month(connection: duckdb.DuckDBPyConnection) -> str | None:
 def latest_month(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The latest billing month of a provider document that has lines or usage in the files, else a header; or None.
 
-    As in `first_month`, only months worked with count.
+    As in `first_month`, only months worked with count. A document without a header, of which no row could be read, has
+    the month in which it came, for want of another: it decides nothing.
     """
     found = connection.execute(
         """
-        SELECT coalesce(max(i.billing_month) FILTER (WHERE f.invoice_number IS NOT NULL), max(i.billing_month))
+        SELECT coalesce(
+            max(i.billing_month) FILTER (
+                WHERE f.rows_staged > 0 OR (f.invoice_number IS NOT NULL AND i.issued_on IS NOT NULL)
+            ),
+            max(i.billing_month)
+        )
         FROM cost.invoices AS i
         LEFT JOIN meta.file_invoices AS f
             ON upper(f.invoice_number) = upper(i.invoice_number) AND f.kind <> 'invoice_headers'

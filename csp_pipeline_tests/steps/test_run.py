@@ -33,8 +33,8 @@ def warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(
             """
             INSERT INTO meta.file_invoices BY NAME
-            SELECT 'reconciliation' AS kind, 'g1' AS invoice_number, 'a' AS file_sha256
-            UNION ALL SELECT 'daily_usage', 'G2', 'b' UNION ALL SELECT 'invoice_headers', 'G3', 'c'
+            SELECT 'reconciliation' AS kind, 'g1' AS invoice_number, 'a' AS file_sha256, 5 AS rows_staged
+            UNION ALL SELECT 'daily_usage', 'G2', 'b', 5 UNION ALL SELECT 'invoice_headers', 'G3', 'c', 1
             """
         )
         yield connection
@@ -46,6 +46,21 @@ def test_the_latest_month_is_that_of_a_document_with_lines_not_of_a_bare_header(
     assert run.latest_month(warehouse) == "2026-03"
     warehouse.execute("DELETE FROM meta.file_invoices")
     assert run.latest_month(warehouse) == "2026-05"
+
+
+def test_a_file_of_which_no_row_could_be_read_moves_no_month_unless_a_header_says_when_it_was_issued(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute(
+        "INSERT INTO cost.invoices BY NAME SELECT '1' AS invoice_number, '2026-06' AS billing_month, 'EUR' AS currency"
+    )
+    warehouse.execute(
+        "INSERT INTO meta.file_invoices BY NAME "
+        "SELECT 'reconciliation' AS kind, '1' AS invoice_number, 'd' AS file_sha256, 0 AS rows_staged"
+    )
+    assert run.latest_month(warehouse) == "2026-03"
+    warehouse.execute("UPDATE cost.invoices SET issued_on = DATE '2026-07-08' WHERE invoice_number = '1'")
+    assert run.latest_month(warehouse) == "2026-06"
 
 
 def test_months_between_cross_the_year() -> None:
