@@ -269,11 +269,6 @@ class Seats:
         return self.parts[0][0]
 
     @property
-    def cycle_price(self) -> Decimal:
-        """List price of a unit and full cycle, all parts together."""
-        return sum((price for _, price in self.parts), Decimal(0))
-
-    @property
     def first_charge_on(self) -> date:
         """The first day that is charged."""
         return self.joined_on or self.starts_on

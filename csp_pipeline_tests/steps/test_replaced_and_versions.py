@@ -182,7 +182,7 @@ def test_the_discount_of_a_cycle_holds_for_all_its_versions(tmp_path: Path) -> N
         case.cost("year", "200", "2026-01-01", "2026-12-31", subscription_id="s1", **year)
         found = reconciled(case, *(f"2026-{month:02d}" for month in range(1, 9)))
         assert {cause for month, _, cause in found if month == "2026-08"} == {"price_version"}
-        assert found["2026-08", "L1", "price_version"][0] == pytest.approx(Decimal("27.90"), abs=Decimal("0.01"))
+        assert found["2026-08", "L1", "price_version"][0] == Decimal("27.90")
 
 
 def test_a_month_is_loaded_for_the_provider_it_came_from(tmp_path: Path) -> None:
